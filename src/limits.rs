@@ -1,0 +1,45 @@
+//! Every bound of the product, once, with its unit in its name.
+//!
+//! Owns numbers only. A bound that a client, the Engine or a file can reach is here; what happens when it is reached
+//! is said where it is enforced. Sources: spec 60 §2, §3.8, 70 §3.1, 50 C5.
+
+use std::time::Duration;
+
+/// Longest request or response head: request line and header lines together (spec 60 §2, with the 4 KiB slack).
+pub const HEAD_MAX_BYTES: usize = (1 << 20) + 4096;
+/// Most header lines in one head. A head with more is refused as too large.
+pub const HEAD_MAX_FIELDS: usize = 32_768;
+/// From the first byte of a head (from accept for the first one) to its end; then the connection closes silently.
+pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client connection without a request in flight is closed after this.
+pub const KEEP_ALIVE_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest chunk-size line, extensions included.
+pub const CHUNK_LINE_MAX_BYTES: usize = 4096;
+/// Trailer section of a chunked body.
+pub const TRAILERS_MAX_BYTES: usize = 64 << 10;
+/// An unread request body shorter than this is drained after an early answer; a longer one closes the connection.
+pub const UNREAD_BODY_DRAIN_MAX_BYTES: u64 = 256 << 10;
+/// How long a half-closed connection lingers so that the client can read the answer.
+pub const CLOSE_LINGER: Duration = Duration::from_millis(500);
+/// Response-header timeout on quick reads and on the proxy's own lookups (spec 60 §3.8).
+pub const QUICK_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Dial timeout of a hijacked request and of the start-up check.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle Engine connections kept per process, divided among the shards.
+pub const POOL_MAX_IDLE_CONNECTIONS: usize = 100;
+/// An idle Engine connection is closed after this.
+pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Health check: connect timeout, and how long its outcome is believed.
+pub const HEALTH_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A successful check is believed for this long.
+pub const HEALTH_SUCCESS_TTL: Duration = Duration::from_secs(2);
+/// A failed check is believed for this long.
+pub const HEALTH_FAILURE_TTL: Duration = Duration::from_millis(100);
+/// Graceful drain after SIGTERM or SIGINT.
+pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
+/// Largest answer that the response filter reads (spec 50 C5).
+pub const FILTERED_RESPONSE_MAX_BYTES: usize = 8 << 20;
+/// Largest configuration file.
+pub const CONFIG_MAX_BYTES: u64 = 1 << 20;
+/// Longest client value (path, request id) written to a log record; the rest is cut.
+pub const LOGGED_VALUE_MAX_BYTES: usize = 8 << 10;
