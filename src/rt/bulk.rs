@@ -56,6 +56,20 @@ impl Bulk {
         self.framed = self.payload.clone();
     }
 
+    /// Keeps only these ranges of the payload, moved together; they are in order and do not overlap.
+    pub fn keep(&mut self, ranges: &[Range<usize>]) {
+        let (base, length) = (self.payload.start, self.payload.len());
+        let mut kept = 0;
+        for range in ranges {
+            let (start, end) = (range.start.min(length), range.end.min(length));
+            if start < end && kept <= start {
+                self.memory.copy_within(base + start..base + end, base + kept);
+                kept += end - start;
+            }
+        }
+        self.narrow(0..kept);
+    }
+
     /// Writes the payload's chunk-size line before it and its line end behind it; [`Bulk::wire`] then holds a chunk.
     pub fn frame_as_chunk(&mut self) {
         let mut line = [0; HEADROOM_BYTES];
