@@ -7,6 +7,7 @@ use super::transport::Transport;
 use super::{forward, local, tunnel};
 use crate::endpoint;
 use crate::http::{FieldName, Version};
+use crate::policy::rules::NO_MATCHING_ALLOW_RULE;
 use crate::policy::{Decision, Reason};
 use crate::record::{Protocol, Record, RequestId, TraceContext};
 
@@ -55,9 +56,9 @@ fn judge(exchange: &mut Exchange) -> Verdict {
         return Verdict::Denied { status: 403 };
     };
     let plan = &generation.plan;
-    let verdict = plan.judge(exchange.method(), &exchange.path);
+    let verdict = plan.rules.judge(exchange.method(), exchange.path.canonical());
     let (decision, reason, rule) = (verdict.decision, verdict.reason, verdict.rule);
-    let text = usize::try_from(rule).map_or(ReasonText::Fixed(crate::policy::NO_MATCH), ReasonText::Rule);
+    let text = usize::try_from(rule).map_or(ReasonText::Fixed(NO_MATCHING_ALLOW_RULE), ReasonText::Rule);
     exchange.facts.rule = rule;
     exchange.decide(decision, reason, text);
     match decision {
@@ -67,7 +68,7 @@ fn judge(exchange: &mut Exchange) -> Verdict {
     match endpoint::inspector(exchange.method(), exchange.endpoint) {
         // Fails closed: what this build cannot inspect passes only if the operator said that blind writes may.
         Some(inspector) if !plan.body_blind_writes => {
-            let text = ReasonText::Fixed(inspector.failure());
+            let text = ReasonText::Fixed(inspector.failure_reason());
             exchange.decide(Decision::Deny, Reason::RequestBodyInspectionFailed, text);
             Verdict::Denied { status: 403 }
         }
@@ -118,7 +119,8 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
         },
         ownership: &shard.facts.ownership,
     };
-    let route = if judged { exchange.endpoint.route(exchange.path.canonical()) } else { endpoint::Route::of(record.raw_path) };
+    let route =
+        if judged { exchange.endpoint.route(exchange.path.canonical()) } else { endpoint::Route::of(record.raw_path) };
     let unix_nanoseconds = shard.dates.borrow_mut().unix_nanoseconds(now);
     shard.observer.borrow_mut().finish(&record, route, unix_nanoseconds);
 }

@@ -136,7 +136,7 @@ async fn answer<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange)
     let judged = Target::parse(exchange.method(), exchange.raw_target()).and_then(|target| {
         exchange.target = target;
         let raw = exchange.head.target.of_head(&exchange.input);
-        exchange.path.set(target.path_of(raw))
+        exchange.path.set(exchange.target.path_of(raw))
     });
     if judged.is_err() {
         return refuse(context, exchange, HeadError::Malformed).await;

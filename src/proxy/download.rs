@@ -231,7 +231,13 @@ mod tests {
     use super::*;
 
     fn body(framing: Framing, unchunked: bool) -> Body {
-        Body { framing, left: if let Framing::Length(n) = framing { n } else { 0 }, decoder: Decoder::default(), unchunked, complete: false }
+        Body {
+            framing,
+            left: if let Framing::Length(n) = framing { n } else { 0 },
+            decoder: Decoder::default(),
+            unchunked,
+            complete: false,
+        }
     }
 
     #[test]

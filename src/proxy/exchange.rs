@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::generation::Generation;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
 use crate::policy::{Decision, Reason};
 use crate::record::{RequestId, TraceContext};
-use crate::target::{RequestPath, Target};
+use crate::target::{Form, RequestPath, Target};
 
 /// Buffers that grew beyond this are not kept in the pool.
 const KEPT_BUFFER_BYTES: usize = 64 << 10;
@@ -111,7 +111,7 @@ impl Answer {
             Ok(None) => Ok(false),
             Ok(Some(length)) => {
                 self.head_bytes = length;
-                self.head.parse(self.raw_head()).map_err(|_| "malformed response head")?;
+                self.head.parse(self.bytes.get(..length).unwrap_or_default()).map_err(|_| "malformed response head")?;
                 Ok(true)
             }
             Err(_) => Err("malformed response head"),
@@ -170,9 +170,9 @@ impl Exchange {
             head: RequestHead::default(),
             head_bytes: 0,
             input_used: 0,
-            target: Target::default(),
+            target: Target { form: Form::Origin, path: 0..0, query: None, authority: None },
             path: RequestPath::default(),
-            endpoint: endpoint::classify(b""),
+            endpoint: Endpoint::Unknown,
             body: RequestBody::default(),
             upstream: Vec::new(),
             answer: Answer::default(),
@@ -196,7 +196,8 @@ impl Exchange {
     pub(super) fn reset(&mut self) {
         self.input.clear();
         self.clear_request();
-        for buffer in [&mut self.input, &mut self.upstream, &mut self.downstream, &mut self.scratch, &mut self.answer.bytes]
+        for buffer in
+            [&mut self.input, &mut self.upstream, &mut self.downstream, &mut self.scratch, &mut self.answer.bytes]
         {
             buffer.clear();
             buffer.shrink_to(KEPT_BUFFER_BYTES);

@@ -135,7 +135,11 @@ pub(super) fn write_request_head(
     let host = host.unwrap_or_else(|| named.filter(|host| is_host(host)).unwrap_or(ENGINE_HOST));
     let form = RequestForm {
         path: exchange.raw_path(),
-        query: if rewritten { Some(exchange.scratch.as_slice()).filter(|query| !query.is_empty()) } else { exchange.target.query.is_some().then(|| exchange.query()) },
+        query: if rewritten {
+            Some(exchange.scratch.as_slice()).filter(|query| !query.is_empty())
+        } else {
+            exchange.target.query.is_some().then(|| exchange.query())
+        },
         host,
         framing,
         keep_expect,

@@ -10,7 +10,7 @@ use super::transport::Transport;
 use crate::http::forward::Correlation;
 use crate::http::{FieldName, Framing, Version, reply};
 use crate::limits;
-use crate::policy::{self, Reason};
+use crate::policy::{Reason, Verbosity, answer};
 
 /// An endpoint of the proxy's own on the main listener.
 #[derive(Clone, Copy, Debug)]
@@ -76,10 +76,10 @@ fn append_health(out: &mut Vec<u8>, alive: bool, uptime_seconds: u64) {
 
 /// Answers a request that policy denied (spec 20 §5).
 pub(super) async fn deny<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, status: u16) -> After {
-    let verbosity = exchange.generation.as_deref().map_or(policy::Verbosity::Minimal, |one| one.plan.verbosity);
+    let verbosity = exchange.generation.as_deref().map_or(Verbosity::Minimal, |one| one.plan.verbosity);
     let mut body = std::mem::take(&mut exchange.scratch);
     body.clear();
-    policy::deny_body(&mut body, verbosity, exchange.method(), &exchange.path, exchange.reason_text());
+    answer::deny_body(&mut body, verbosity, exchange.method(), &exchange.path, exchange.reason_text());
     exchange.scratch = body;
     respond(context, exchange, status, reply::JSON).await
 }
@@ -155,7 +155,7 @@ pub(super) async fn fail<T: Transport>(
 ) -> After {
     record_failure(exchange, failure, error);
     exchange.scratch.clear();
-    policy::message_body(&mut exchange.scratch, failure.message());
+    answer::message_body(&mut exchange.scratch, failure.message());
     respond(context, exchange, failure.status(), reply::JSON).await
 }
 

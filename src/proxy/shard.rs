@@ -1,7 +1,6 @@
 //! What all connections of one shard share.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,7 +54,13 @@ pub struct Shard {
 
 impl Shard {
     /// Sets a shard up on its ring.
-    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, metrics: Arc<Metrics>, observer: ShardObserver) -> Shard {
+    pub fn new(
+        ring: &Ring,
+        facts: Arc<Facts>,
+        published: Published,
+        metrics: Arc<Metrics>,
+        observer: ShardObserver,
+    ) -> Shard {
         Shard {
             ring: ring.clone(),
             engine: Engine::new(ring, &facts.upstream, facts.shards),
@@ -127,13 +132,5 @@ impl InFlight<'_> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.is_tunnel();
-    }
-}
-
-/// The client's address as records show it.
-pub(super) fn socket_address(peer: &crate::identity::Peer) -> Option<SocketAddr> {
-    match peer {
-        crate::identity::Peer::Tcp(address) => Some(*address),
-        crate::identity::Peer::Unix { .. } => None,
     }
 }

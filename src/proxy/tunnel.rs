@@ -11,14 +11,14 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::connection::{After, Context};
-use super::exchange::{Exchange, ReasonText};
+use super::exchange::Exchange;
 use super::forward::{self, ENGINE_HOST, Lost, await_head, lose, write_request_head};
 use super::local::{self, Failure};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError};
 use crate::http::forward::append_tunnel;
-use crate::http::{FieldName, Framing, ResponseHead, Version};
+use crate::http::{FieldName, ResponseHead, Version};
 use crate::limits;
 use crate::rt::Stream;
 
@@ -35,7 +35,9 @@ pub(super) async fn hijack<T: Transport>(
     let engine = {
         let mut dialling = pin!(context.shard.engine.dial());
         poll_fn(|cx| match dialling.as_mut().poll(cx) {
-            Poll::Pending if context.deadline.is_reached(cx.waker()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending if context.deadline.is_reached(cx.waker()) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             polled => polled,
         })
         .await
@@ -92,7 +94,11 @@ impl Opening {
             Opening::Hijack if head.status == 101 => Opened::Tunnel,
             Opening::Upgrade { token } if head.status == 101 => {
                 let switched = head.first(raw, FieldName::Upgrade);
-                if switched.is_some_and(|to| to.eq_ignore_ascii_case(token)) { Opened::Tunnel } else { Opened::Mismatch }
+                if switched.is_some_and(|to| to.eq_ignore_ascii_case(token)) {
+                    Opened::Tunnel
+                } else {
+                    Opened::Mismatch
+                }
             }
             Opening::Hijack if is_bare_stream(head, raw) => Opened::Tunnel,
             Opening::Upgrade { .. } if exchange.method() == b"POST" && is_bare_stream(head, raw) => Opened::Tunnel,
@@ -118,7 +124,8 @@ impl Opening {
 /// How engines before the switch of protocols answer a hijack: a 200 of a raw stream media type without any framing.
 /// The media type alone means nothing: ordinary log answers have it too (field report 8).
 fn is_bare_stream(head: &ResponseHead, raw: &[u8]) -> bool {
-    let framed = head.first(raw, FieldName::ContentLength).is_some() || head.first(raw, FieldName::TransferEncoding).is_some();
+    let framed =
+        head.first(raw, FieldName::ContentLength).is_some() || head.first(raw, FieldName::TransferEncoding).is_some();
     let media_type = head.first(raw, FieldName::ContentType).unwrap_or_default();
     let media_type = media_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     head.status == 200
@@ -183,7 +190,8 @@ async fn open<T: Transport>(
     tracing::debug!(path = %exchange.raw_path().escape_ascii(), "hijack: connection upgraded");
     run(context, exchange, &engine).await;
     tracing::debug!(path = %exchange.raw_path().escape_ascii(), "hijack: connection closed");
-    After::Close
+    // The client may still be sending; a reset would take the end of the output with it.
+    After::Linger
 }
 
 /// Uploads the rest of the request body, if any, and waits for the answer's head. A client that ends its side early
@@ -236,9 +244,6 @@ async fn run<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, en
         tracing::debug!(%error, "hijack: copy ended");
     }
     exchange.facts.sent_bytes = to_client.get();
-    if let ReasonText::Fixed("") = exchange.facts.reason_text {
-        exchange.facts.reason_text = ReasonText::Fixed("");
-    }
 }
 
 /// Copies one direction to its end, then half-closes the target.
