@@ -21,7 +21,7 @@ enum Shape {
     /// One wildcard between two literals, both often empty: `/containers/**`, `/containers/*/json`, `/**`.
     One { before: Box<[u8]>, wildcard: Wildcard, after: Box<[u8]> },
     /// Several wildcards. The literals at both ends are compared first; what is between them runs the automaton.
-    Many { before: Box<[u8]>, automaton: Automaton, after: Box<[u8]> },
+    Many { before: Box<[u8]>, automaton: Box<Automaton>, after: Box<[u8]> },
 }
 
 /// A wildcard with what it matches.
@@ -94,7 +94,7 @@ impl Glob {
                 let after = literal(tokens.get(last + 1..).unwrap_or_default());
                 match tokens.get(first..=last).unwrap_or_default() {
                     [Token::Wildcard(wildcard)] => Shape::One { before, wildcard: *wildcard, after },
-                    middle => Shape::Many { before, automaton: Automaton::new(middle), after },
+                    middle => Shape::Many { before, automaton: Box::new(Automaton::new(middle)), after },
                 }
             }
             (_, _) => Shape::Literal(literal(&tokens)),
@@ -185,7 +185,7 @@ struct Automaton {
     /// Number of tokens, which is also the accepting state.
     accept: usize,
     /// Class of each byte; bytes that no token names share class 0.
-    class_of: Box<[u8; 256]>,
+    class_of: [u8; 256],
     /// Per class, the tokens that are a byte of this class. `words` words each.
     literals: Vec<u64>,
     /// Tokens that are `*`.
@@ -206,7 +206,7 @@ impl Automaton {
         let mut automaton = Automaton {
             words,
             accept: tokens.len(),
-            class_of: Box::new([0; 256]),
+            class_of: [0; 256],
             literals: vec![0; words],
             stars: empty(),
             anys: empty(),
