@@ -97,6 +97,11 @@ impl Engine {
         Poll::Ready(())
     }
 
+    /// Closes all idle connections.
+    pub fn close_idle(&self) {
+        self.idle.take();
+    }
+
     /// How many connections are idle.
     pub fn idle_connections(&self) -> usize {
         self.idle.borrow().len()

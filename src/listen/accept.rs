@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -15,6 +15,7 @@ use rustix::net::sockopt;
 
 use crate::identity::Peer;
 use crate::rt::{Acceptor, Deadline, Ring, Sender};
+use crate::sys::credentials::peer_credentials;
 
 /// Connections by which a shard may lead before it hands one over.
 const LEAD: usize = 1;
@@ -144,12 +145,8 @@ fn peer_of(socket: &OwnedFd) -> io::Result<Peer> {
         sockopt::set_tcp_keepcnt(socket, 4)?;
         return Ok(Peer::Tcp(address));
     }
-    let credentials = sockopt::socket_peercred(socket)?;
-    Ok(Peer::Unix {
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
-        pid: credentials.pid.as_raw_nonzero().get(),
-    })
+    let credentials = peer_credentials(socket.as_fd())?;
+    Ok(Peer::Unix { uid: credentials.uid, gid: credentials.gid, pid: credentials.pid })
 }
 
 #[cfg(test)]

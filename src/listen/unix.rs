@@ -34,7 +34,8 @@ impl UnixBinding {
     /// It is there and cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
         match rustix::fs::lstat(&self.path) {
-            Ok(stat) if (stat.st_dev, stat.st_ino) == (self.device, self.inode) => match rustix::fs::unlink(&self.path) {
+            Ok(stat) if (stat.st_dev, stat.st_ino) == (self.device, self.inode) => match rustix::fs::unlink(&self.path)
+            {
                 Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
                 Err(error) => Err(error.into()),
             },

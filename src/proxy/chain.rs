@@ -84,7 +84,8 @@ fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) {
     let mut random = shard.random.borrow_mut();
     exchange.request_id = RequestId::from_random(random.take());
     let traceparent = exchange.head.first(&exchange.input, FieldName::Traceparent);
-    exchange.trace = TraceContext::from_header(traceparent, random.take());
+    exchange.trace = TraceContext::from_header(traceparent, &random.take());
+    exchange.traceparent = exchange.trace.traceparent();
     drop(random);
     shard.observer.borrow_mut().started();
 }
@@ -99,7 +100,7 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
         raw_path: exchange.raw_path(),
         canonical_path: if judged { exchange.path.canonical() } else { b"" },
         request_id: &exchange.request_id,
-        client_request_id: exchange.head.first(&exchange.input, FieldName::XRequestId),
+        client_request_id: exchange.head.first(&exchange.input, FieldName::XRequestId).unwrap_or_default(),
         trace: &exchange.trace,
         decision: exchange.facts.decision,
         rule: exchange.facts.rule,
@@ -108,8 +109,9 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
         reason: exchange.facts.reason,
         reason_text: exchange.reason_text(),
         status: exchange.facts.status,
-        latency: now.saturating_duration_since(exchange.began),
-        bytes: exchange.facts.sent_bytes,
+        latency_microseconds: u64::try_from(now.saturating_duration_since(exchange.began).as_micros())
+            .unwrap_or(u64::MAX),
+        sent_bytes: exchange.facts.sent_bytes,
         peer: context.peer,
         listener: shard.facts.listener,
         tls: false,

@@ -39,6 +39,7 @@ pub(super) enum After {
 
 /// Serves one client connection to its end.
 pub async fn serve<T: Transport>(shard: Rc<Shard>, client: T, peer: Peer) {
+    let _connected = shard.begin_connection();
     let deadline = Deadline::new(&shard.ring);
     deadline.set(limits::HEAD_READ_TIMEOUT);
     let mut exchange = None;

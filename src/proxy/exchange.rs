@@ -12,7 +12,7 @@ use super::generation::Generation;
 use crate::endpoint::Endpoint;
 use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
 use crate::policy::{Decision, Reason};
-use crate::record::{RequestId, TraceContext};
+use crate::record::{RequestId, TRACE_RANDOM_BYTES, TraceContext, trace::TRACEPARENT_BYTES};
 use crate::target::{Form, RequestPath, Target};
 
 /// Buffers that grew beyond this are not kept in the pool.
@@ -157,6 +157,8 @@ pub(super) struct Exchange {
     pub(super) scratch: Vec<u8>,
     pub(super) request_id: RequestId,
     pub(super) trace: TraceContext,
+    /// What `trace` says on the wire.
+    pub(super) traceparent: [u8; TRACEPARENT_BYTES],
     pub(super) generation: Option<Rc<Arc<Generation>>>,
     pub(super) began: Instant,
     pub(super) facts: Facts,
@@ -178,8 +180,9 @@ impl Exchange {
             answer: Answer::default(),
             downstream: Vec::new(),
             scratch: Vec::new(),
-            request_id: RequestId::default(),
-            trace: TraceContext::default(),
+            request_id: RequestId::from_random([0; 16]),
+            trace: TraceContext::start(&[0; TRACE_RANDOM_BYTES]),
+            traceparent: [0; TRACEPARENT_BYTES],
             generation: None,
             began: now,
             facts: Facts::default(),

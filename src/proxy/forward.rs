@@ -143,7 +143,7 @@ pub(super) fn write_request_head(
         host,
         framing,
         keep_expect,
-        keep_tracestate: exchange.trace.keeps_tracestate(),
+        keep_tracestate: exchange.trace.is_tracestate_kept(),
         upgrade,
         correlation: local::correlation(exchange),
     };

@@ -45,7 +45,7 @@ pub(super) async fn serve<T: Transport>(
     exchange.scratch.clear();
     match endpoint {
         LocalEndpoint::Metrics => {
-            context.shard.metrics.expose(&mut exchange.scratch);
+            context.shard.observer.borrow().expose(&mut exchange.scratch);
             respond(context, exchange, 200, "text/plain; version=0.0.4; charset=utf-8").await
         }
         LocalEndpoint::Health => {
@@ -138,8 +138,8 @@ pub(super) fn record_failure(exchange: &mut Exchange, failure: Failure, error: &
         normalized_path = %exchange.path.canonical().escape_ascii(),
         rule = exchange.facts.rule,
         reason_code = failure.reason().code(),
-        trace_id = exchange.trace.trace_id(),
-        trace_sampled = exchange.trace.sampled(),
+        trace_id = %exchange.trace.trace_id().escape_ascii(),
+        trace_sampled = exchange.trace.is_sampled(),
         error = %error,
         "upstream request failed"
     );
@@ -227,7 +227,7 @@ pub(super) async fn respond<T: Transport>(
 
 /// The correlation fields of this exchange.
 pub(super) fn correlation(exchange: &Exchange) -> Correlation<'_> {
-    Correlation { request_id: exchange.request_id.as_bytes(), traceparent: exchange.trace.traceparent() }
+    Correlation { request_id: exchange.request_id.as_bytes(), traceparent: &exchange.traceparent }
 }
 
 /// Reads the rest of a counted body and forgets it.

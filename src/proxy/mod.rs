@@ -19,6 +19,6 @@ mod tunnel;
 mod upload;
 
 pub use connection::serve;
-pub use generation::{Generation, Policy};
+pub use generation::{Generation, Published};
 pub use shard::{Facts, Shard};
 pub use transport::Transport;

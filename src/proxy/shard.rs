@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::exchange::Exchange;
 use super::generation::{Policy, Published};
 use crate::engine::Engine;
 use crate::engine::reach::Liveness;
-use crate::observe::{Metrics, ShardObserver};
+use crate::observe::ShardObserver;
 use crate::record::{Listener, OwnershipContext};
 use crate::rt::{Notify, Ring};
 
@@ -42,7 +43,6 @@ pub struct Shard {
     pub(super) liveness: Liveness,
     pub(super) policy: Policy,
     pub(super) facts: Arc<Facts>,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) observer: RefCell<ShardObserver>,
     pub(super) dates: RefCell<Dates>,
     pub(super) random: RefCell<Random>,
@@ -50,31 +50,50 @@ pub struct Shard {
     /// Requests in flight, tunnels not counted: what a drain waits for.
     in_flight: Cell<usize>,
     finished: Notify,
+    connections: Cell<usize>,
+}
+
+/// Counts one client connection.
+pub(super) struct Connected(Rc<Shard>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+    }
 }
 
 impl Shard {
     /// Sets a shard up on its ring.
-    pub fn new(
-        ring: &Ring,
-        facts: Arc<Facts>,
-        published: Published,
-        metrics: Arc<Metrics>,
-        observer: ShardObserver,
-    ) -> Shard {
+    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, observer: ShardObserver) -> Shard {
         Shard {
             ring: ring.clone(),
             engine: Engine::new(ring, &facts.upstream, facts.shards),
             liveness: Liveness::new(ring),
             policy: Policy::new(published),
-            metrics,
             observer: RefCell::new(observer),
             dates: RefCell::new(Dates::new(ring.now())),
             random: RefCell::new(Random::new()),
             exchanges: RefCell::default(),
             in_flight: Cell::new(0),
             finished: Notify::new(ring),
+            connections: Cell::new(0),
             facts,
         }
+    }
+
+    /// The ring that everything of this shard lives on.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// How many client connections are open.
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    pub(super) fn begin_connection(self: &Rc<Self>) -> Connected {
+        self.connections.set(self.connections.get() + 1);
+        Connected(Rc::clone(self))
     }
 
     /// The Engine as this shard uses it.
