@@ -1,1 +1,7 @@
-//! (being built)
+//! config
+pub mod duration;
+pub mod field;
+pub mod problem;
+pub mod schema;
+mod suggest;
+pub mod yaml;
