@@ -50,3 +50,5 @@ pub const QUERY_MAX_PAIRS: usize = 9_999;
 pub const CONFIG_MAX_VALUES: usize = 200_000;
 /// Most brackets open at one place of a configuration file; the parser takes quadratic time in them.
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
+/// Most shards that can be asked for.
+pub const SHARDS_MAX: usize = 1_024;

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn nothing_set_is_no_compatibility_mode() {
-        let environment: Environment = [("SOCKET_PATH", "/x"), ("LOG_LEVEL", "info"), ("PATH", "/bin")].into_iter().collect();
+        let environment: Environment =
+            [("SOCKET_PATH", "/x"), ("LOG_LEVEL", "info"), ("PATH", "/bin")].into_iter().collect();
         assert_eq!(Compat::from_environment(&environment), None);
     }
 
@@ -182,25 +183,28 @@ mod tests {
     #[test]
     fn sections_follow_post() {
         assert_eq!(rules(&[("CONTAINERS", "1")])[3..], ["GET,HEAD /containers/**"]);
-        assert_eq!(rules(&[("EXEC", "yes"), ("POST", "TRUE")])[..], [
-            "* /_ping", "* /version", "* /events", "* /exec/**", "* /containers/*/exec"
-        ]);
+        assert_eq!(
+            rules(&[("EXEC", "yes"), ("POST", "TRUE")])[..],
+            ["* /_ping", "* /version", "* /events", "* /exec/**", "* /containers/*/exec"]
+        );
         assert_eq!(rules(&[("POST", "1")]), ["* /_ping", "* /version", "* /events"]);
         assert_eq!(rules(&[("PING", "no"), ("EVENTS", "False")]), ["GET,HEAD /version"]);
     }
 
     #[test]
     fn writes_ignore_post() {
-        assert_eq!(rules(&[("ALLOW_RESTARTS", "1"), ("POST", "0")])[3..], [
-            "POST /containers/*/kill", "POST /containers/*/restart", "POST /containers/*/stop"
-        ]);
+        assert_eq!(
+            rules(&[("ALLOW_RESTARTS", "1"), ("POST", "0")])[3..],
+            ["POST /containers/*/kill", "POST /containers/*/restart", "POST /containers/*/stop"]
+        );
         assert_eq!(rules(&[("ALLOW_RESTART", "1")]), rules(&[("ALLOW_RESTARTS", "1")]));
         assert_eq!(rules(&[("ALLOW_DELETE", "1")])[3..], ["DELETE /containers/*"]);
     }
 
     #[test]
     fn what_is_no_boolean_is_false_and_told() {
-        let environment: Environment = [("VERSION", "1.2.3"), ("PING", ""), ("INFO", " 1"), ("POST", "1")].into_iter().collect();
+        let environment: Environment =
+            [("VERSION", "1.2.3"), ("PING", ""), ("INFO", " 1"), ("POST", "1")].into_iter().collect();
         let compat = Compat::from_environment(&environment).expect("a switch is set");
         let told: Vec<&str> = compat.unreadable.iter().map(|(name, _)| *name).collect();
         assert_eq!(told, ["INFO", "PING", "VERSION"]);

@@ -4,7 +4,7 @@
 
 /// The nearest of `known`, when it is at most a third of the word away.
 #[must_use]
-pub fn nearest<'known>(word: &str, known: &[&'known str]) -> Option<&'known str> {
+pub(super) fn nearest<'known>(word: &str, known: &[&'known str]) -> Option<&'known str> {
     if word.len() > WORD_MAX_BYTES {
         return None;
     }
