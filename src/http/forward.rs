@@ -48,8 +48,7 @@ pub struct RequestForm<'a> {
 pub fn append_request(out: &mut Vec<u8>, request: &RequestHead, head: &[u8], form: &RequestForm<'_>) {
     out.extend_from_slice(request.method.of_head(head));
     out.push(b' ');
-    // An absolute-form target without a path asks for the root (RFC 9112 §3.2.1).
-    out.extend_from_slice(if form.path.is_empty() { b"/" } else { form.path });
+    out.extend_from_slice(form.path);
     if let Some(query) = form.query {
         out.push(b'?');
         out.extend_from_slice(query);

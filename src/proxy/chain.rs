@@ -56,6 +56,12 @@ fn judge(exchange: &mut Exchange) -> Verdict {
         return Verdict::Denied { status: 403 };
     };
     let plan = &generation.plan;
+    if exchange.path.canonical().is_empty() {
+        // An absolute target without a path: the Engine would read it as `/`, which is not what rules have judged.
+        exchange.facts.rule = -1;
+        exchange.decide(Decision::Deny, Reason::NoMatchingAllowRule, ReasonText::Fixed(NO_MATCHING_ALLOW_RULE));
+        return Verdict::Denied { status: 403 };
+    }
     let verdict = plan.rules.judge(exchange.method(), exchange.path.canonical());
     let (decision, reason, rule) = (verdict.decision, verdict.reason, verdict.rule);
     let text = usize::try_from(rule).map_or(ReasonText::Fixed(NO_MATCHING_ALLOW_RULE), ReasonText::Rule);

@@ -291,9 +291,9 @@ async fn exchange_streamed<T: Transport>(context: &Context<'_, T>, exchange: &mu
                 watched.set(true);
                 match outcome {
                     // An Engine that stops reading has usually said why.
-                    Ok(()) | Err(UploadError::EngineGone(_)) => {}
+                    Ok(()) | Err(UploadError::EngineGone) => {}
                     Err(UploadError::ClientGone) => return Poll::Ready(Err(Lost::ClientGone)),
-                    Err(UploadError::Malformed(_)) => return Poll::Ready(Err(Lost::BadBody)),
+                    Err(UploadError::Malformed) => return Poll::Ready(Err(Lost::BadBody)),
                 }
             }
             head.as_mut().poll(cx)
