@@ -60,7 +60,8 @@ impl Glob {
         Glob::compile(pattern.as_bytes(), Wildcard::AnyOfLine, Wildcard::BelowInLine)
     }
 
-    /// Whether the whole subject matches. Allocates nothing unless a pattern has hundreds of bytes between wildcards.
+    /// Whether the whole subject matches. Takes time in proportion to the subject, and with several wildcards to its
+    /// product with the 64th part of the pattern. Allocates nothing unless 256 tokens lie between the outer wildcards.
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> bool {
         match &self.shape {
@@ -153,7 +154,10 @@ fn merge(tokens: Vec<Token>) -> Vec<Token> {
 
 /// The subject without the two literals at its ends, which may not overlap.
 fn between<'subject>(subject: &'subject [u8], before: &[u8], after: &[u8]) -> Option<&'subject [u8]> {
-    subject.strip_prefix(before)?.strip_suffix(after)
+    // An empty box has a dangling address, from which a masked load inside `memcmp` is slow although it compares
+    // nothing: without these tests `/**` takes 150 ns instead of 3.
+    let subject = if before.is_empty() { subject } else { subject.strip_prefix(before)? };
+    if after.is_empty() { Some(subject) } else { subject.strip_suffix(after) }
 }
 
 impl Wildcard {
