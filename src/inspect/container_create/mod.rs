@@ -191,12 +191,13 @@ fn judge_sources(host: &HostConfig<'_>, allowed: &PathPrefixes) -> Judged {
 }
 
 /// The source of a mount of type bind. What is no absolute path is no host path; the Engine refuses it.
-pub(crate) fn judge_bind_mount(mount: &Mount<'_>, allowed: &PathPrefixes) -> Judged {
+fn judge_bind_mount(mount: &Mount<'_>, allowed: &PathPrefixes) -> Judged {
     let is_bind = mount.kind.trim().eq_ignore_ascii_case("bind");
     judge_source(clean_absolute(mount.source).filter(|_| is_bind), allowed)
 }
 
-fn judge_source(source: Option<Cow<'_, str>>, allowed: &PathPrefixes) -> Judged {
+/// A host path that is mounted.
+pub(crate) fn judge_source(source: Option<Cow<'_, str>>, allowed: &PathPrefixes) -> Judged {
     match source {
         Some(source) if !allowed.allows(&source) => {
             deny_value(format_args!("bind mount source {} is not allowlisted", Quoted(&source)))
