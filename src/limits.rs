@@ -43,3 +43,6 @@ pub const FILTERED_RESPONSE_MAX_BYTES: usize = 8 << 20;
 pub const CONFIG_MAX_BYTES: u64 = 1 << 20;
 /// Longest client value (path, request id) written to a log record; the rest is cut.
 pub const LOGGED_VALUE_MAX_BYTES: usize = 8 << 10;
+/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
+/// stops at 10 000; spec 30 §0.3 allows a lower cap).
+pub const JSON_MAX_DEPTH: usize = 128;
