@@ -46,3 +46,7 @@ pub const LOGGED_VALUE_MAX_BYTES: usize = 8 << 10;
 /// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
 /// stops at 10 000; spec 30 §0.3 allows a lower cap).
 pub const JSON_MAX_DEPTH: usize = 128;
+/// Largest request body that is read as JSON (spec 30 §0.1); most inspectors stop earlier.
+pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
+/// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
+pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
