@@ -52,11 +52,6 @@ pub const CONFIG_MAX_VALUES: usize = 200_000;
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
 /// Most shards that can be asked for.
 pub const SHARDS_MAX: usize = 1_024;
-/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
-/// stops at 10 000; spec 30 §0.3 allows a lower cap).
-pub const JSON_MAX_DEPTH: usize = 128;
-/// The memory for reading a JSON document is kept for the next one unless the document was longer than this.
-pub const JSON_KEPT_DOCUMENT_BYTES: usize = 64 << 10;
 /// Longest JSON body that is inspected, unless one of the two below applies (spec 30 §0.1).
 pub const INSPECTED_BODY_MAX_BYTES: u64 = 1 << 20;
 /// Longest body of an exec create request.
@@ -67,3 +62,10 @@ pub const SWARM_BODY_MAX_BYTES: u64 = 256 << 10;
 pub const SPOOLED_BODY_MAX_BYTES: u64 = 512 << 20;
 /// Most networks of one service that the Engine is asked about (spec 30 §15 gap 16). A service with more is refused.
 pub const SERVICE_NETWORK_LOOKUPS_MAX: usize = 64;
+/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
+/// stops at 10 000; spec 30 §0.3 allows a lower cap).
+pub const JSON_MAX_DEPTH: usize = 128;
+/// Largest request body that is read as JSON (spec 30 §0.1); most inspectors stop earlier.
+pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
+/// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
+pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
