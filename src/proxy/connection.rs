@@ -173,3 +173,18 @@ async fn linger<T: Transport>(client: &T, deadline: &Deadline, scratch: &mut Vec
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promise behind the memory target: what an idle connection costs is this future and its socket's entry.
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn size<F: Future>(_: impl FnOnce(Rc<Shard>, crate::rt::Stream, Peer) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(serve::<crate::rt::Stream>);
+        assert!(bytes <= 1280, "{bytes} bytes");
+    }
+}
