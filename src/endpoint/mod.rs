@@ -2,7 +2,7 @@
 //!
 //! Owns the one table of Engine paths. Everybody who asks "is this exec start?" asks here, so that the inspector, the
 //! tunnel and the response filter cannot disagree about a path (spec 20 §2). It knows paths only; methods join in
-//! [`inspector`] and [`transfer`].
+//! [`mod@inspector`] and [`transfer`].
 //!
 //! The Engine's routes let a name span several segments (`/images/ghcr.io/a/b/json`, `/containers/web/db/exec`), so a
 //! path is read from both ends: a resource prefix on the left, a known verb on the right, and at least one segment of

@@ -21,7 +21,7 @@ enum Shape {
     /// One wildcard between two literals, both often empty: `/containers/**`, `/containers/*/json`, `/**`.
     One { before: Box<[u8]>, wildcard: Wildcard, after: Box<[u8]> },
     /// Several wildcards. The literals at both ends are compared first; what is between them runs the automaton.
-    Many { before: Box<[u8]>, automaton: Automaton, after: Box<[u8]> },
+    Many { before: Box<[u8]>, automaton: Box<Automaton>, after: Box<[u8]> },
 }
 
 /// A wildcard with what it matches.
@@ -60,7 +60,8 @@ impl Glob {
         Glob::compile(pattern.as_bytes(), Wildcard::AnyOfLine, Wildcard::BelowInLine)
     }
 
-    /// Whether the whole subject matches. Allocates nothing unless a pattern has hundreds of bytes between wildcards.
+    /// Whether the whole subject matches. Takes time in proportion to the subject, and with several wildcards to its
+    /// product with the 64th part of the pattern. Allocates nothing unless 256 tokens lie between the outer wildcards.
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> bool {
         match &self.shape {
@@ -94,7 +95,7 @@ impl Glob {
                 let after = literal(tokens.get(last + 1..).unwrap_or_default());
                 match tokens.get(first..=last).unwrap_or_default() {
                     [Token::Wildcard(wildcard)] => Shape::One { before, wildcard: *wildcard, after },
-                    middle => Shape::Many { before, automaton: Automaton::new(middle), after },
+                    middle => Shape::Many { before, automaton: Box::new(Automaton::new(middle)), after },
                 }
             }
             (_, _) => Shape::Literal(literal(&tokens)),
@@ -153,7 +154,10 @@ fn merge(tokens: Vec<Token>) -> Vec<Token> {
 
 /// The subject without the two literals at its ends, which may not overlap.
 fn between<'subject>(subject: &'subject [u8], before: &[u8], after: &[u8]) -> Option<&'subject [u8]> {
-    subject.strip_prefix(before)?.strip_suffix(after)
+    // An empty box has a dangling address, from which a masked load inside `memcmp` is slow although it compares
+    // nothing: without these tests `/**` takes 150 ns instead of 3.
+    let subject = if before.is_empty() { subject } else { subject.strip_prefix(before)? };
+    if after.is_empty() { Some(subject) } else { subject.strip_suffix(after) }
 }
 
 impl Wildcard {
@@ -185,7 +189,7 @@ struct Automaton {
     /// Number of tokens, which is also the accepting state.
     accept: usize,
     /// Class of each byte; bytes that no token names share class 0.
-    class_of: Box<[u8; 256]>,
+    class_of: [u8; 256],
     /// Per class, the tokens that are a byte of this class. `words` words each.
     literals: Vec<u64>,
     /// Tokens that are `*`.
@@ -206,7 +210,7 @@ impl Automaton {
         let mut automaton = Automaton {
             words,
             accept: tokens.len(),
-            class_of: Box::new([0; 256]),
+            class_of: [0; 256],
             literals: vec![0; words],
             stars: empty(),
             anys: empty(),

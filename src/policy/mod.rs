@@ -13,6 +13,6 @@ pub mod rules;
 
 pub use decision::{Decision, Mode, Reason};
 pub use glob::Glob;
-pub use methods::Methods;
+pub use methods::{Methods, RequestMethod};
 pub use plan::{Plan, Verbosity};
 pub use rules::{Action, Rule, RuleError, RuleProblem, RuleSet, RuleSpec, Verdict};

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::decision::{Decision, Reason};
+use super::decision::{Decision, Mode, Reason};
 use super::glob::Glob;
 use super::methods::{Methods, RequestMethod};
 use crate::target::path::has_version_segment;
@@ -170,7 +170,7 @@ pub enum RuleError {
 /// What the rules say about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict<'policy> {
-    /// [`Decision::Allow`] or [`Decision::Deny`]; a rollout mode is applied later.
+    /// [`Decision::Allow`] or [`Decision::Deny`], before any rollout mode: see [`Verdict::under`].
     pub decision: Decision,
     /// 0-based index of the rule that matched, -1 without one.
     pub rule: i32,
@@ -178,6 +178,9 @@ pub struct Verdict<'policy> {
     pub reason: Reason,
     /// Reason text; empty when the rule has none.
     pub text: &'policy str,
+    /// Whether the denial stands in every rollout mode, because later stages would work on another path than the
+    /// Engine.
+    pub is_final: bool,
 }
 
 impl Verdict<'_> {
@@ -187,7 +190,21 @@ impl Verdict<'_> {
         rule: -1,
         reason: Reason::NoMatchingAllowRule,
         text: NO_MATCHING_ALLOW_RULE,
+        is_final: false,
     };
+
+    /// The verdict on a request that no rule may speak for.
+    pub const REFUSED: Verdict<'static> = Verdict { is_final: true, ..Verdict::NO_MATCH };
+
+    /// The decision under a profile's rollout mode. A final denial stays one: forwarded in warn mode, the request would
+    /// get past redaction and owner stamps, which are no denials and hold in every mode.
+    #[must_use]
+    pub fn under(&self, mode: Mode) -> Decision {
+        match self.decision {
+            Decision::Deny if !self.is_final => mode.denial(self.reason),
+            Decision::Allow | Decision::Deny | Decision::WouldDeny => self.decision,
+        }
+    }
 }
 
 /// Compiled rules in declared order.
@@ -236,7 +253,7 @@ impl RuleSet {
         let method = RequestMethod::new(method);
         // `CONNECT` asks for a tunnel past the policy, and its empty path is matched by `/**`.
         if has_version_segment(canonical) || method.is("CONNECT") {
-            return Verdict::NO_MATCH;
+            return Verdict::REFUSED;
         }
         let matched = (0..).zip(&self.rules).find(|(_, rule)| rule.matches(method, canonical));
         let Some((index, rule)) = matched else { return Verdict::NO_MATCH };
@@ -244,7 +261,7 @@ impl RuleSet {
             Action::Allow => Decision::Allow,
             Action::Deny => Decision::Deny,
         };
-        Verdict { decision, rule: index, reason: rule.code, text: &rule.reason }
+        Verdict { decision, rule: index, reason: rule.code, text: &rule.reason, is_final: false }
     }
 }
 

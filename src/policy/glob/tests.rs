@@ -1,5 +1,6 @@
 //! Tables of spec 20 §3, and a comparison with a backtracking matcher.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -112,35 +113,41 @@ fn hostile_paths_take_linear_time() {
     assert!(started.elapsed() < Duration::from_millis(800), "{:?}", started.elapsed());
 }
 
-/// What the dialect says, tried in every way.
+/// What the dialect says, tried in every way; `known` remembers the outcomes by what is left of pattern and subject.
 fn reference(pattern: &[u8], subject: &[u8], strict: bool) -> bool {
-    tokens_match(if pattern == b"/**" { b"**" } else { pattern }, subject, strict)
+    let pattern = if pattern == b"/**" { b"**" } else { pattern };
+    tokens_match(pattern, subject, strict, &mut HashMap::new())
 }
 
-fn tokens_match(pattern: &[u8], subject: &[u8], strict: bool) -> bool {
-    let any = |rest: &[u8], subject: &[u8]| {
+fn tokens_match(pattern: &[u8], subject: &[u8], strict: bool, known: &mut HashMap<(usize, usize), bool>) -> bool {
+    let left = (pattern.len(), subject.len());
+    if let Some(&outcome) = known.get(&left) {
+        return outcome;
+    }
+    let mut run = |rest: &[u8], subject: &[u8], stops_at: Option<u8>| {
         (0..=subject.len())
-            .take_while(|&length| !(strict && subject[..length].contains(&b'\n')))
-            .any(|length| tokens_match(rest, &subject[length..], strict))
+            .take_while(|&length| !stops_at.is_some_and(|stop| subject[..length].contains(&stop)))
+            .any(|length| tokens_match(rest, &subject[length..], strict, known))
     };
-    if let Some(rest) = pattern.strip_prefix(b"/**") {
-        return tokens_match(rest, subject, strict) || subject.strip_prefix(b"/").is_some_and(|below| any(rest, below));
-    }
-    if let Some(rest) = pattern.strip_prefix(b"**") {
-        return any(rest, subject);
-    }
-    if let Some(rest) = pattern.strip_prefix(b"*") {
-        return (0..=subject.len())
-            .take_while(|&length| !subject[..length].contains(&b'/'))
-            .any(|length| tokens_match(rest, &subject[length..], strict));
-    }
-    match (pattern.split_first(), subject.split_first()) {
-        (None, None) => true,
-        (Some((expected, pattern)), Some((found, subject))) => {
-            expected == found && tokens_match(pattern, subject, strict)
+    let line = strict.then_some(b'\n');
+    let outcome = if let Some(rest) = pattern.strip_prefix(b"/**") {
+        subject.strip_prefix(b"/").is_some_and(|below| run(rest, below, line))
+            || tokens_match(rest, subject, strict, known)
+    } else if let Some(rest) = pattern.strip_prefix(b"**") {
+        run(rest, subject, line)
+    } else if let Some(rest) = pattern.strip_prefix(b"*") {
+        run(rest, subject, Some(b'/'))
+    } else {
+        match (pattern.split_first(), subject.split_first()) {
+            (None, None) => true,
+            (Some((expected, pattern)), Some((found, subject))) => {
+                expected == found && tokens_match(pattern, subject, strict, known)
+            }
+            (_, _) => false,
         }
-        (_, _) => false,
-    }
+    };
+    known.insert(left, outcome);
+    outcome
 }
 
 proptest! {
@@ -157,6 +164,10 @@ proptest! {
             );
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     /// The same across word borders of the bit sets: wildcards and runs of wildcards around bits 63, 64 and 127.
     #[test]

@@ -184,7 +184,8 @@ fn the_corpus() {
         "http://containers/json",
     ] {
         for method in ["GET", "POST"] {
-            assert_eq!(judge(&rules, method, target), Verdict::NO_MATCH, "{method} {target}");
+            let verdict = judge(&rules, method, target);
+            assert_eq!(Verdict { is_final: false, ..verdict }, Verdict::NO_MATCH, "{method} {target}");
         }
     }
 }
@@ -194,7 +195,7 @@ fn the_corpus() {
 fn unaccepted_versions_are_denied_whatever_the_rules_say() {
     let rules = compile(&[("allow", "*", "/**", "")]);
     for target in ["/v1.45.99.1/containers/create", "/v1.45.99/containers/create", "/v1./x", "/v.1/x", "/v1/v2/x"] {
-        assert_eq!(judge(&rules, "POST", target), Verdict::NO_MATCH, "{target}");
+        assert_eq!(judge(&rules, "POST", target), Verdict::REFUSED, "{target}");
     }
     for target in ["/v1.45/containers/create", "/v1/x", "/v/x", "/volumes/create", "/version", "/V1.2.3/x"] {
         assert_eq!(judge(&rules, "POST", target).decision, Decision::Allow, "{target}");
@@ -207,12 +208,29 @@ fn connect_is_denied_whatever_the_rules_say() {
     for method in ["*", "CONNECT", "connect"] {
         let rules = compile(&[("allow", method, "/**", "")]);
         for (method, target) in [("CONNECT", "docker:2375"), ("CONNECT", "/containers/json"), ("connect", "/info")] {
-            assert_eq!(judge(&rules, method, target), Verdict::NO_MATCH, "{method} {target}");
+            assert_eq!(judge(&rules, method, target), Verdict::REFUSED, "{method} {target}");
         }
     }
     let rules = compile(&[("allow", "*", "/**", "")]);
     assert_eq!(judge(&rules, "GET", "/containers/json").decision, Decision::Allow);
     assert_eq!(judge(&rules, "CONNECTED", "/containers/json").decision, Decision::Allow);
+}
+
+#[test]
+fn rollout_modes_relax_what_rules_deny_and_nothing_else() {
+    let rules = compile(&[("allow", "GET", "/info", ""), ("deny", "GET", "/events", "")]);
+    for (method, target, enforced, observed) in [
+        ("GET", "/info", Decision::Allow, Decision::Allow),
+        ("GET", "/events", Decision::Deny, Decision::WouldDeny),
+        ("GET", "/version", Decision::Deny, Decision::WouldDeny),
+        ("CONNECT", "/info", Decision::Deny, Decision::Deny),
+        ("GET", "/v1.45.99.1/info", Decision::Deny, Decision::Deny),
+    ] {
+        let verdict = judge(&rules, method, target);
+        assert_eq!(verdict.under(Mode::Enforce), enforced, "{method} {target}");
+        assert_eq!(verdict.under(Mode::Warn), observed, "{method} {target}");
+        assert_eq!(verdict.under(Mode::Audit), observed, "{method} {target}");
+    }
 }
 
 /// The Engine's router as spec 20 §10 models it, reduced to what a policy could be tricked about: the path that it
