@@ -1,0 +1,264 @@
+//! The Engine's answer on its way to the client, piece by piece as it comes.
+//!
+//! Nothing is held back: every receive is sent on at once, and a piece of a chunk is not waited out. A chunked body
+//! goes on as the bytes that the strict decoder has accepted. The client is watched, so that the Engine learns at once
+//! when it leaves; an answer that breaks off is broken off, never ended as if it were complete (spec 60 §3.4, §3.5).
+
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::task::Poll;
+
+use smallvec::SmallVec;
+
+use super::connection::{After, Context};
+use super::exchange::Exchange;
+use super::forward::Delivery;
+use super::transport::Transport;
+use super::upload::{BULK_WORTH_BYTES, FULL_RECEIVE_BYTES, FULL_RECEIVES};
+use crate::http::Framing;
+use crate::http::chunked::{ChunkError, Decoder, Step};
+use crate::http::forward::ResponseBody;
+use crate::rt::{Bulk, Stream};
+
+/// Follows a response body through the pieces it comes in.
+struct Body {
+    framing: Framing,
+    left: u64,
+    decoder: Decoder,
+    /// Chunked from the Engine, plain to the client.
+    unchunked: bool,
+    complete: bool,
+}
+
+/// What of a piece goes to the client.
+#[derive(Default)]
+struct Passed {
+    ranges: SmallVec<[Range<usize>; 16]>,
+    payload: u64,
+    /// How much of the piece belongs to the body.
+    used: usize,
+}
+
+impl Body {
+    fn new(delivery: Delivery) -> Body {
+        let (left, complete) = match delivery.framing {
+            Framing::None => (0, true),
+            Framing::Length(length) => (length, length == 0),
+            Framing::Chunked | Framing::Close => (0, false),
+        };
+        Body {
+            framing: delivery.framing,
+            left,
+            decoder: Decoder::default(),
+            unchunked: delivery.framing == Framing::Chunked && delivery.body == ResponseBody::Close,
+            complete,
+        }
+    }
+
+    fn pass(&mut self, piece: &[u8]) -> Result<Passed, ChunkError> {
+        let mut passed = Passed::default();
+        match self.framing {
+            Framing::None => {}
+            Framing::Close => {
+                passed.used = piece.len();
+                passed.payload = piece.len() as u64;
+            }
+            Framing::Length(_) => {
+                passed.used = usize::try_from(self.left).unwrap_or(usize::MAX).min(piece.len());
+                passed.payload = passed.used as u64;
+                self.left -= passed.payload;
+                self.complete = self.left == 0;
+            }
+            Framing::Chunked => loop {
+                match self.decoder.step(piece, &mut passed.used)? {
+                    Step::Data(range) => {
+                        passed.payload += range.len() as u64;
+                        if self.unchunked {
+                            passed.ranges.push(range);
+                        }
+                    }
+                    Step::More => return Ok(passed),
+                    Step::End => {
+                        self.complete = true;
+                        return Ok(passed);
+                    }
+                }
+            },
+        }
+        Ok(passed)
+    }
+}
+
+enum Event<P> {
+    Piece(P),
+    Ended,
+    ClientGone,
+}
+
+/// Relays an answer whose head is written in `exchange.downstream`.
+pub(super) async fn relay<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Stream,
+    delivery: Delivery,
+) -> After {
+    context.deadline.clear();
+    let mut body = Body::new(delivery);
+    match relay_body(context, exchange, &engine, &mut body).await {
+        // The end of a body that nothing else delimits.
+        Ok(End::Engine) if body.framing == Framing::Close => After::Linger,
+        Ok(End::Engine) | Err(_) => After::Close,
+        Ok(End::Client) => After::Close,
+        Ok(End::Body { clean }) => {
+            if clean && delivery.reusable {
+                context.shard.engine.give_back(engine);
+            }
+            if delivery.close || !delivery.request_read { After::Linger } else { After::Keep }
+        }
+    }
+}
+
+enum End {
+    /// The body is complete; `clean`: nothing came behind it.
+    Body {
+        clean: bool,
+    },
+    Engine,
+    Client,
+}
+
+async fn relay_body<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: &Stream,
+    body: &mut Body,
+) -> io::Result<End> {
+    let mut full = 0;
+    let mut at = exchange.answer.head_bytes;
+    loop {
+        let piece = exchange.answer.bytes.get(at..).unwrap_or_default();
+        let passed = match body.pass(piece) {
+            Ok(passed) => passed,
+            Err(error) => {
+                tracing::debug!(%error, "response body cut off");
+                send(context, exchange, 0).await?;
+                return Ok(End::Engine);
+            }
+        };
+        let clean = passed.used == piece.len();
+        if body.unchunked {
+            for range in &passed.ranges {
+                exchange.downstream.extend_from_slice(piece.get(range.clone()).unwrap_or_default());
+            }
+        } else {
+            exchange.downstream.extend_from_slice(piece.get(..passed.used).unwrap_or_default());
+        }
+        send(context, exchange, passed.payload).await?;
+        if body.complete {
+            return Ok(End::Body { clean });
+        }
+        exchange.answer.bytes.clear();
+        at = 0;
+        if body.left >= BULK_WORTH_BYTES || full >= FULL_RECEIVES {
+            return relay_bulk(context, exchange, engine, body).await;
+        }
+        let event = poll_fn(|cx| match engine.poll_receive(cx, &mut exchange.answer.bytes) {
+            Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+            Poll::Ready(Ok(count)) => Poll::Ready(Event::Piece(count)),
+            Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        match event {
+            Event::Piece(count) => full = if count >= FULL_RECEIVE_BYTES { full + 1 } else { 0 },
+            Event::Ended => return Ok(End::Engine),
+            Event::ClientGone => return Ok(End::Client),
+        }
+    }
+}
+
+async fn send<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, payload: u64) -> io::Result<()> {
+    if exchange.downstream.is_empty() {
+        return Ok(());
+    }
+    let (sent, mut back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
+    back.clear();
+    exchange.downstream = back;
+    exchange.facts.sent_bytes += payload;
+    sent
+}
+
+async fn relay_bulk<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: &Stream,
+    body: &mut Body,
+) -> io::Result<End> {
+    loop {
+        let event = poll_fn(|cx| match engine.poll_receive_bulk(cx) {
+            Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
+            Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+            Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
+            Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        let mut piece: Bulk = match event {
+            Event::Piece(piece) => piece,
+            Event::Ended => return Ok(End::Engine),
+            Event::ClientGone => return Ok(End::Client),
+        };
+        let Ok(passed) = body.pass(piece.payload()) else { return Ok(End::Engine) };
+        let clean = passed.used == piece.payload().len();
+        if body.unchunked {
+            piece.keep(&passed.ranges);
+        } else {
+            piece.narrow(0..passed.used);
+        }
+        if !piece.payload().is_empty() {
+            exchange.facts.sent_bytes += passed.payload;
+            context.client.send_bulk(piece).await?;
+        }
+        if body.complete {
+            return Ok(End::Body { clean });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(framing: Framing, unchunked: bool) -> Body {
+        Body {
+            framing,
+            left: if let Framing::Length(n) = framing { n } else { 0 },
+            decoder: Decoder::default(),
+            unchunked,
+            complete: false,
+        }
+    }
+
+    #[test]
+    fn a_counted_body_ends_where_it_says() {
+        let mut body = body(Framing::Length(5), false);
+        assert_eq!(body.pass(b"abc").unwrap().used, 3);
+        assert!(!body.complete);
+        let passed = body.pass(b"deXX").unwrap();
+        assert_eq!((passed.used, passed.payload, body.complete), (2, 2, true));
+    }
+
+    #[test]
+    fn a_chunked_body_goes_on_as_it_is_or_plain() {
+        let wire = b"3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\nnext";
+        let mut kept = body(Framing::Chunked, false);
+        let passed = kept.pass(wire).unwrap();
+        assert_eq!((&wire[passed.used..], passed.payload, kept.complete), (&b"next"[..], 5, true));
+        let mut plain = body(Framing::Chunked, true);
+        let passed = plain.pass(wire).unwrap();
+        let data: Vec<u8> = passed.ranges.iter().flat_map(|range| wire[range.clone()].to_vec()).collect();
+        assert_eq!(data, b"abcde");
+        assert!(body(Framing::Chunked, false).pass(b"zz\r\n").is_err());
+    }
+}

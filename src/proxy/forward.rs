@@ -1,0 +1,404 @@
+//! Forwarding one request to the Engine and its answer to the client (spec 60 §3).
+//!
+//! The ordinary request (no body, or one that came with the head) and the answer that came in one piece take the short
+//! way: one write to the Engine, one write to the client, no allocation. Everything else streams ([`super::upload`],
+//! [`super::download`]) or becomes a tunnel.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use super::connection::{After, Context};
+use super::exchange::{Answer, Exchange};
+use super::local::{self, Failure};
+use super::shard::{InFlight, Shard};
+use super::transport::Transport;
+use super::upload::{self, UploadError};
+use super::{download, filter, tunnel};
+use crate::endpoint;
+use crate::http::forward::{RequestForm, ResponseBody, ResponseForm, append_interim, append_request, append_response};
+use crate::http::forward::{is_host, is_upgrade_token};
+use crate::http::{FieldName, Framing, HeadError, Version, framing, reply};
+use crate::limits;
+use crate::rt::Stream;
+use crate::target::query;
+
+/// A body that came whole with its head and fits is sent with it.
+const SHORT_BODY_MAX_BYTES: u64 = 64 << 10;
+/// What the Engine is called when the client's name for it cannot be passed on.
+pub(super) const ENGINE_HOST: &[u8] = b"docker";
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The Engine ended the connection before any byte of an answer.
+    Unanswered(io::Error),
+    /// It ended half-way through the head, or the head cannot be read.
+    Malformed(&'static str),
+    /// The client left.
+    ClientGone,
+    /// The time for an answer is over.
+    Late,
+    /// The client's body violates its framing.
+    BadBody,
+}
+
+/// Forwards an allowed request.
+pub(super) async fn forward<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    in_flight: &mut InFlight<'_>,
+) -> After {
+    let upgrades = exchange.head.connection_has(&exchange.input, b"upgrade")
+        && exchange.head.first(&exchange.input, FieldName::Upgrade).is_some();
+    if upgrades {
+        return Box::pin(tunnel::upgrade(context, exchange, in_flight)).await;
+    }
+    let whole = match exchange.body.framing {
+        Framing::None => true,
+        Framing::Length(length) => length <= SHORT_BODY_MAX_BYTES && exchange.unread().len() as u64 >= length,
+        Framing::Chunked | Framing::Close => false,
+    };
+    if whole { short(context, exchange).await } else { Box::pin(streamed(context, exchange)).await }
+}
+
+/// The short way: the whole request is here.
+async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
+    write_request_head(exchange, exchange.body.framing, true, None, None);
+    let body = exchange.body.left as usize;
+    let (start, end) = (exchange.input_used, exchange.input_used + body);
+    exchange.upstream.extend_from_slice(exchange.input.get(start..end).unwrap_or_default());
+    exchange.input_used = end;
+    exchange.body.left = 0;
+    let timed = endpoint::is_quick_read(exchange.method(), exchange.endpoint, exchange.query());
+    let mut may_reuse = true;
+    loop {
+        let (engine, reused) = match reach(context.shard, may_reuse).await {
+            Ok(reached) => reached,
+            Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        };
+        if timed {
+            context.deadline.set(limits::QUICK_READ_HEADER_TIMEOUT);
+        } else {
+            context.deadline.clear();
+        }
+        let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+        exchange.upstream = back;
+        let watched = Cell::new(true);
+        match await_head(context, &engine, &mut exchange.answer, &mut exchange.downstream, &watched).await {
+            Ok(()) => return respond(context, exchange, engine, true).await,
+            Err(Lost::Unanswered(_)) if reused && (sent.is_err() || is_idempotent(exchange.method(), body)) => {
+                // The idle connection died before it answered: once more, on a fresh one (spec 60 §3.8).
+                may_reuse = false;
+                exchange.answer.clear();
+            }
+            Err(lost) => return lose(context, exchange, lost).await,
+        }
+    }
+}
+
+fn is_idempotent(method: &[u8], body: usize) -> bool {
+    body == 0 && matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+}
+
+/// An Engine connection, and whether it has served before.
+pub(super) async fn reach(shard: &Shard, may_reuse: bool) -> io::Result<(Stream, bool)> {
+    if may_reuse && let Some(stream) = shard.engine.take_idle() {
+        return Ok((stream, true));
+    }
+    shard.engine.dial().await.map(|stream| (stream, false))
+}
+
+/// Writes the request head into `exchange.upstream`.
+pub(super) fn write_request_head(
+    exchange: &mut Exchange,
+    framing: Framing,
+    keep_expect: bool,
+    upgrade: Option<&[u8]>,
+    host: Option<&[u8]>,
+) {
+    let mut out = std::mem::take(&mut exchange.upstream);
+    out.clear();
+    // The Engine must not see a parameter that policy did not see.
+    let given = exchange.target.query.is_some().then(|| exchange.query());
+    let rewritten = given.is_some_and(|given| !query::is_well_formed(given));
+    if rewritten {
+        let mut scratch = std::mem::take(&mut exchange.scratch);
+        scratch.clear();
+        query::reencode(exchange.query(), &mut scratch);
+        exchange.scratch = scratch;
+    }
+    let named = exchange.target.authority_of(exchange.raw_target());
+    let named = named.or_else(|| exchange.head.first(&exchange.input, FieldName::Host));
+    let host = host.unwrap_or_else(|| named.filter(|host| is_host(host)).unwrap_or(ENGINE_HOST));
+    let form = RequestForm {
+        path: exchange.raw_path(),
+        query: if rewritten {
+            Some(exchange.scratch.as_slice()).filter(|query| !query.is_empty())
+        } else {
+            exchange.target.query.is_some().then(|| exchange.query())
+        },
+        host,
+        framing,
+        keep_expect,
+        keep_tracestate: exchange.trace.is_tracestate_kept(),
+        upgrade,
+        correlation: local::correlation(exchange),
+    };
+    append_request(&mut out, &exchange.head, exchange.raw_head(), &form);
+    exchange.upstream = out;
+}
+
+enum Event {
+    Received,
+    Ended(io::Error),
+    ClientGone,
+    Late,
+}
+
+/// Waits for the final head of the Engine's answer; interim ones go to the client as they come. The client is watched
+/// while `watched` says so.
+pub(super) async fn await_head<T: Transport>(
+    context: &Context<'_, T>,
+    engine: &Stream,
+    answer: &mut Answer,
+    downstream: &mut Vec<u8>,
+    watched: &Cell<bool>,
+) -> Result<(), Lost> {
+    loop {
+        match answer.has_head() {
+            Ok(false) => {}
+            Ok(true) if answer.head.status < 200 && answer.head.status != 101 => {
+                downstream.clear();
+                append_interim(downstream, &answer.head, answer.raw_head());
+                answer.drop_head();
+                let (sent, back) = context.client.send(std::mem::take(downstream)).await;
+                *downstream = back;
+                if sent.is_err() {
+                    return Err(Lost::ClientGone);
+                }
+                continue;
+            }
+            Ok(true) => return Ok(()),
+            Err(cause) => return Err(Lost::Malformed(cause)),
+        }
+        let event = poll_fn(|cx| match engine.poll_receive(cx, &mut answer.bytes) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Event::Ended(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(_)) => Poll::Ready(Event::Received),
+            Poll::Ready(Err(error)) => Poll::Ready(Event::Ended(error)),
+            Poll::Pending if watched.get() && context.client.poll_closed(cx).is_ready() => {
+                Poll::Ready(Event::ClientGone)
+            }
+            Poll::Pending if context.deadline.is_reached(cx.waker()) => Poll::Ready(Event::Late),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        match event {
+            Event::Received => {}
+            Event::Ended(error) if answer.bytes.is_empty() => return Err(Lost::Unanswered(error)),
+            Event::Ended(_) => return Err(Lost::Malformed("response head cut off")),
+            Event::ClientGone => return Err(Lost::ClientGone),
+            Event::Late => return Err(Lost::Late),
+        }
+    }
+}
+
+/// Tells the client, if there still is one, that no answer came.
+pub(super) async fn lose<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, lost: Lost) -> After {
+    match lost {
+        Lost::Unanswered(error) => local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Lost::Malformed(cause) => local::fail(context, exchange, Failure::Unreachable, &cause).await,
+        Lost::Late => local::fail(context, exchange, Failure::Late, &"no response head in time").await,
+        Lost::ClientGone => {
+            local::record_failure(exchange, Failure::Unreachable, &"client closed the connection");
+            After::Close
+        }
+        Lost::BadBody => {
+            // Not the Engine's fault: the framing was the client's, so the answer is too (spec 20 §9).
+            let mut out = std::mem::take(&mut exchange.downstream);
+            out.clear();
+            let shard = context.shard;
+            reply::append_refusal(&mut out, HeadError::Malformed, shard.dates.borrow_mut().date(shard.ring.now()));
+            exchange.facts.status = 400;
+            let (_, out) = context.client.send(out).await;
+            exchange.downstream = out;
+            After::Linger
+        }
+    }
+}
+
+/// A request whose body is still on its way.
+async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
+    let inspected = endpoint::inspector(exchange.method(), exchange.endpoint).is_some();
+    let expects = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
+    if inspected && expects && !go_ahead(context, exchange).await {
+        return lose(context, exchange, Lost::ClientGone).await;
+    }
+    context.deadline.clear();
+    write_request_head(exchange, exchange.body.framing, !inspected, None, None);
+    let (engine, _) = match begin_upload(context, exchange).await {
+        Ok(begun) => begun,
+        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+    };
+    exchange_streamed(context, exchange, engine).await
+}
+
+/// Tells the client to send its body. One `100 Continue` comes from here or from the Engine, never from both.
+async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
+    let mut out = std::mem::take(&mut exchange.downstream);
+    out.clear();
+    out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    let (sent, out) = context.client.send(out).await;
+    exchange.downstream = out;
+    sent.is_ok()
+}
+
+/// Sends the head and what has come of the body. A pooled connection that takes nothing is replaced once.
+async fn begin_upload<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> io::Result<(Stream, bool)> {
+    let range = exchange.unread_range();
+    let piece = exchange.input.get(range).unwrap_or_default();
+    // A violation in the first piece is met again, and answered, by the upload itself.
+    if let Ok(used) = upload::append_piece(&mut exchange.body, piece, &mut exchange.upstream) {
+        exchange.input_used += used;
+    }
+    let (engine, reused) = reach(context.shard, true).await?;
+    let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    exchange.upstream = back;
+    if sent.is_ok() || !reused {
+        // An Engine that stopped reading may have said why; the answer decides.
+        return Ok((engine, reused));
+    }
+    let engine = context.shard.engine.dial().await?;
+    let (_, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    exchange.upstream = back;
+    Ok((engine, false))
+}
+
+/// Uploads the rest of the body and relays the answer, both at once.
+async fn exchange_streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, engine: Stream) -> After {
+    let watched = Cell::new(false);
+    let mut upload_over = false;
+    let outcome = {
+        let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
+        let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
+        let mut upload = pin!(upload::run(context.client, &engine, source, upstream));
+        let mut head = pin!(await_head(context, &engine, answer, downstream, &watched));
+        poll_fn(|cx| {
+            if !upload_over && let Poll::Ready(outcome) = upload.as_mut().poll(cx) {
+                upload_over = true;
+                watched.set(true);
+                match outcome {
+                    // An Engine that stops reading has usually said why.
+                    Ok(()) | Err(UploadError::EngineGone(_)) => {}
+                    Err(UploadError::ClientGone) => return Poll::Ready(Err(Lost::ClientGone)),
+                    Err(UploadError::Malformed(_)) => return Poll::Ready(Err(Lost::BadBody)),
+                }
+            }
+            head.as_mut().poll(cx)
+        })
+        .await
+    };
+    if let Err(lost) = outcome {
+        return lose(context, exchange, lost).await;
+    }
+    // What is left of the body when the answer comes is not waited for: the answer goes out, then the connection ends.
+    respond(context, exchange, engine, upload_over).await
+}
+
+/// How an answer goes to the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivery {
+    pub(super) framing: Framing,
+    pub(super) body: ResponseBody,
+    pub(super) close: bool,
+    /// Whether the Engine's connection may serve again behind this answer.
+    pub(super) reusable: bool,
+    /// Whether the request body was read to its end.
+    pub(super) request_read: bool,
+}
+
+/// Relays an answer whose head is in `exchange.answer`.
+pub(super) async fn respond<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Stream,
+    request_read: bool,
+) -> After {
+    let answer = &exchange.answer;
+    let framing = framing::of_response(&answer.head, answer.raw_head(), exchange.method());
+    let framing = match framing {
+        Ok(_) if answer.head.status == 101 => {
+            let cause = "unexpected switch of protocols";
+            return local::fail(context, exchange, Failure::Unreachable, &cause).await;
+        }
+        Ok(framing) => framing,
+        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+    };
+    let old_client = exchange.head.version == Version::Http10;
+    let body = match framing {
+        Framing::None | Framing::Length(_) => ResponseBody::AsFramed,
+        Framing::Chunked if !old_client => ResponseBody::Chunked,
+        Framing::Chunked | Framing::Close => ResponseBody::Close,
+    };
+    let delivery = Delivery {
+        framing,
+        body,
+        close: local::closes(context.shard, exchange) || body == ResponseBody::Close || !request_read,
+        reusable: request_read
+            && framing != Framing::Close
+            && answer.head.version == Version::Http11
+            && !answer.head.connection_has(answer.raw_head(), b"close"),
+        request_read,
+    };
+    if filter::applies(exchange, framing) {
+        return Box::pin(filter::respond(context, exchange, engine, delivery)).await;
+    }
+    write_response_head(exchange, delivery);
+    exchange.facts.status = exchange.answer.head.status;
+    let length = match framing {
+        Framing::None => 0,
+        Framing::Length(length) => length,
+        Framing::Chunked | Framing::Close => u64::MAX,
+    };
+    if exchange.answer.rest().len() as u64 != length || !request_read {
+        return Box::pin(download::relay(context, exchange, engine, delivery)).await;
+    }
+    exchange.downstream.extend_from_slice(exchange.answer.bytes.get(exchange.answer.head_bytes..).unwrap_or_default());
+    if delivery.reusable {
+        context.shard.engine.give_back(engine);
+    }
+    let (sent, back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
+    exchange.downstream = back;
+    match sent {
+        Ok(()) => {
+            exchange.facts.sent_bytes = length;
+            if delivery.close { After::Linger } else { After::Keep }
+        }
+        Err(_) => After::Close,
+    }
+}
+
+/// Writes the response head into `exchange.downstream`.
+pub(super) fn write_response_head(exchange: &mut Exchange, delivery: Delivery) {
+    let mut out = std::mem::take(&mut exchange.downstream);
+    out.clear();
+    let form = ResponseForm {
+        version: exchange.head.version,
+        body: delivery.body,
+        close: delivery.close,
+        correlation: local::correlation(exchange),
+    };
+    append_response(&mut out, &exchange.answer.head, exchange.answer.raw_head(), &form);
+    exchange.downstream = out;
+}
+
+/// The token that a client asks to upgrade to.
+///
+/// # Errors
+/// It cannot be sent on; nothing is dialled (spec 60 §3.2).
+pub(super) fn upgrade_token(exchange: &Exchange) -> Result<Vec<u8>, &'static str> {
+    let token = exchange.head.first(&exchange.input, FieldName::Upgrade).unwrap_or_default();
+    if is_upgrade_token(token) { Ok(token.to_vec()) } else { Err("unprintable upgrade token") }
+}

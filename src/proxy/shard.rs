@@ -1,0 +1,155 @@
+//! What all connections of one shard share.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::clock::{Dates, Random};
+use super::exchange::Exchange;
+use super::generation::{Policy, Published};
+use crate::engine::Engine;
+use crate::engine::reach::Liveness;
+use crate::observe::ShardObserver;
+use crate::record::{Listener, OwnershipContext};
+use crate::rt::{Notify, Ring};
+
+/// Exchanges that a shard keeps ready.
+const KEPT_EXCHANGES: usize = 128;
+
+/// Facts of the process that no request changes.
+pub struct Facts {
+    /// Which listener requests arrive on.
+    pub listener: Listener,
+    /// Path of the health endpoint, when it is on.
+    pub health_path: Option<Box<[u8]>>,
+    /// Path of the metrics endpoint, when it is on.
+    pub metrics_path: Option<Box<[u8]>>,
+    /// The Engine's socket.
+    pub upstream: PathBuf,
+    /// When the process started.
+    pub started: Instant,
+    /// What records say of ownership.
+    pub ownership: OwnershipContext,
+    /// How many shards there are.
+    pub shards: usize,
+}
+
+/// One shard of the data plane.
+pub struct Shard {
+    pub(super) ring: Ring,
+    pub(super) engine: Engine,
+    pub(super) liveness: Liveness,
+    pub(super) policy: Policy,
+    pub(super) facts: Arc<Facts>,
+    pub(super) observer: RefCell<ShardObserver>,
+    pub(super) dates: RefCell<Dates>,
+    pub(super) random: RefCell<Random>,
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+    /// Requests in flight, tunnels not counted: what a drain waits for.
+    in_flight: Cell<usize>,
+    finished: Notify,
+    connections: Cell<usize>,
+}
+
+/// Counts one client connection.
+pub(super) struct Connected(Rc<Shard>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+    }
+}
+
+impl Shard {
+    /// Sets a shard up on its ring.
+    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, observer: ShardObserver) -> Shard {
+        Shard {
+            ring: ring.clone(),
+            engine: Engine::new(ring, &facts.upstream, facts.shards),
+            liveness: Liveness::new(ring),
+            policy: Policy::new(published),
+            observer: RefCell::new(observer),
+            dates: RefCell::new(Dates::new(ring.now())),
+            random: RefCell::new(Random::new()),
+            exchanges: RefCell::default(),
+            in_flight: Cell::new(0),
+            finished: Notify::new(ring),
+            connections: Cell::new(0),
+            facts,
+        }
+    }
+
+    /// The ring that everything of this shard lives on.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// How many client connections are open.
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    pub(super) fn begin_connection(self: &Rc<Self>) -> Connected {
+        self.connections.set(self.connections.get() + 1);
+        Connected(Rc::clone(self))
+    }
+
+    /// The Engine as this shard uses it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Hands the records of this turn to the writers; once a turn.
+    pub fn flush_records(&self) {
+        self.observer.borrow_mut().flush();
+    }
+
+    /// Completes when no request is in flight; tunnels are not waited for.
+    pub async fn quiet(&self) {
+        while self.in_flight.get() > 0 {
+            self.finished.after(self.finished.count()).await;
+        }
+    }
+
+    pub(super) fn take_exchange(&self) -> Box<Exchange> {
+        let kept = self.exchanges.borrow_mut().pop();
+        kept.unwrap_or_else(|| Box::new(Exchange::new(self.ring.now())))
+    }
+
+    pub(super) fn give_exchange(&self, mut exchange: Box<Exchange>) {
+        exchange.reset();
+        let mut kept = self.exchanges.borrow_mut();
+        if kept.len() < KEPT_EXCHANGES {
+            kept.push(exchange);
+        }
+    }
+
+    pub(super) fn begin_request(&self) -> InFlight<'_> {
+        self.in_flight.set(self.in_flight.get() + 1);
+        InFlight { shard: self, counted: true }
+    }
+}
+
+/// Counts one request that a drain waits for.
+pub(super) struct InFlight<'s> {
+    shard: &'s Shard,
+    counted: bool,
+}
+
+impl InFlight<'_> {
+    /// The request has become a tunnel: nobody waits for it any more.
+    pub(super) fn is_tunnel(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.shard.in_flight.set(self.shard.in_flight.get() - 1);
+            self.shard.finished.notify();
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.is_tunnel();
+    }
+}

@@ -1,0 +1,161 @@
+//! The client's request body on its way to the Engine.
+//!
+//! Counted bodies go on as they are; chunked ones are decoded and framed anew, without extensions and trailers
+//! (spec 60 §3.3). A transfer that fills its receives moves to bulk buffers of its own.
+
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::exchange::RequestBody;
+use super::transport::Transport;
+use crate::http::Framing;
+use crate::http::chunked::{self, ChunkError, Step};
+use crate::rt::{Bulk, Stream};
+
+/// A body that has at least this much to come is worth a bulk buffer.
+pub(super) const BULK_WORTH_BYTES: u64 = 64 << 10;
+/// Receives that filled their buffer, one after another, before a body of unknown length is.
+pub(super) const FULL_RECEIVES: u32 = 4;
+/// A receive of this size filled its buffer.
+pub(super) const FULL_RECEIVE_BYTES: usize = 8192;
+
+/// Why an upload ended early.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The client left before its body was complete.
+    ClientGone,
+    /// The client's body violates its framing.
+    Malformed(ChunkError),
+    /// The Engine takes no more.
+    EngineGone(io::Error),
+}
+
+/// Where the body comes from: what was received with the head, then the connection.
+pub(super) struct Source<'e> {
+    pub(super) input: &'e mut Vec<u8>,
+    pub(super) input_used: &'e mut usize,
+    pub(super) head_bytes: usize,
+    pub(super) body: &'e mut RequestBody,
+}
+
+/// Appends what `piece` holds of the body to `out`, framed for the Engine; returns how much of it that was.
+///
+/// # Errors
+/// The chunked coding was violated.
+pub(super) fn append_piece(body: &mut RequestBody, piece: &[u8], out: &mut Vec<u8>) -> Result<usize, ChunkError> {
+    match body.framing {
+        Framing::None | Framing::Close => Ok(0),
+        Framing::Length(_) => {
+            let here = usize::try_from(body.left).unwrap_or(usize::MAX).min(piece.len());
+            out.extend_from_slice(piece.get(..here).unwrap_or_default());
+            body.left -= here as u64;
+            Ok(here)
+        }
+        Framing::Chunked => {
+            let mut used = 0;
+            if body.decoder.is_complete() {
+                return Ok(0);
+            }
+            loop {
+                match body.decoder.step(piece, &mut used)? {
+                    Step::Data(range) => chunked::append(out, piece.get(range).unwrap_or_default()),
+                    Step::More => return Ok(used),
+                    Step::End => {
+                        chunked::append_last(out, b"");
+                        return Ok(used);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Uploads the rest of a body.
+pub(super) async fn run<T: Transport>(
+    client: &T,
+    engine: &Stream,
+    source: Source<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), UploadError> {
+    let Source { input, input_used, head_bytes, body } = source;
+    let mut full = 0;
+    loop {
+        out.clear();
+        let piece = input.get(*input_used..).unwrap_or_default();
+        *input_used += append_piece(body, piece, out).map_err(UploadError::Malformed)?;
+        if !out.is_empty() {
+            let (sent, back) = engine.send(std::mem::take(out)).await;
+            *out = back;
+            sent.map_err(UploadError::EngineGone)?;
+        }
+        if body.is_complete() {
+            return Ok(());
+        }
+        // The head stays: the request is recorded from it.
+        input.truncate(head_bytes);
+        *input_used = head_bytes;
+        if body.left >= BULK_WORTH_BYTES || full >= FULL_RECEIVES {
+            return bulk(client, engine, body, input).await;
+        }
+        let received = poll_fn(|cx| client.poll_receive(cx, input)).await;
+        match received {
+            Ok(0) | Err(_) => return Err(UploadError::ClientGone),
+            Ok(count) => full = if count >= FULL_RECEIVE_BYTES { full + 1 } else { 0 },
+        }
+    }
+}
+
+/// Uploads through bulk buffers to the end of the body; what came behind it is put back into `input`.
+async fn bulk<T: Transport>(
+    client: &T,
+    engine: &Stream,
+    body: &mut RequestBody,
+    input: &mut Vec<u8>,
+) -> Result<(), UploadError> {
+    while !body.is_complete() {
+        let mut piece = poll_fn(|cx| client.poll_receive_bulk(cx)).await.map_err(|_| UploadError::ClientGone)?;
+        if piece.payload().is_empty() {
+            return Err(UploadError::ClientGone);
+        }
+        match body.framing {
+            Framing::Length(_) => {
+                let here = usize::try_from(body.left).unwrap_or(usize::MAX).min(piece.payload().len());
+                input.extend_from_slice(piece.payload().get(here..).unwrap_or_default());
+                piece.narrow(0..here);
+                body.left -= here as u64;
+            }
+            Framing::Chunked => rechunk(body, &mut piece, input).map_err(UploadError::Malformed)?,
+            Framing::None | Framing::Close => return Ok(()),
+        }
+        if !piece.payload().is_empty() {
+            engine.send_bulk(piece).await.map_err(UploadError::EngineGone)?;
+        }
+    }
+    if body.framing == Framing::Chunked {
+        let mut last = Vec::new();
+        chunked::append_last(&mut last, b"");
+        engine.send(last).await.0.map_err(UploadError::EngineGone)?;
+    }
+    Ok(())
+}
+
+/// Turns a piece of the client's chunked body into one chunk of ours; what is behind the body goes to `input`.
+fn rechunk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Vec<u8>) -> Result<(), ChunkError> {
+    let (mut used, mut data) = (0, SmallVec::<[Range<usize>; 16]>::new());
+    loop {
+        match body.decoder.step(piece.payload(), &mut used)? {
+            Step::Data(range) => data.push(range),
+            Step::More => break,
+            Step::End => {
+                input.extend_from_slice(piece.payload().get(used..).unwrap_or_default());
+                break;
+            }
+        }
+    }
+    piece.keep(&data);
+    piece.frame_as_chunk();
+    Ok(())
+}

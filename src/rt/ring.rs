@@ -1,0 +1,633 @@
+//! The ring of one shard: submission, completion, and the state of every socket on it.
+//!
+//! Owns the `io_uring`, its receive buffers, the sockets' inboxes and the operations in flight. One thread only.
+//!
+//! Rules that keep it sound:
+//! - an operation owns its memory until its completion has come ([`super::operation`]);
+//! - completions carry slot and generation, so one that arrives after its socket is gone is recognised and dropped;
+//! - descriptors are closed by an operation that is queued behind all others of the socket, so a reused descriptor
+//!   number can never be hit by an operation meant for the old one;
+//! - a receive buffer is given back within the turn after the one that delivered it: what the task did not read by
+//!   then moves to the socket's own inbox.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
+use slab::Slab;
+
+use super::buffers::{BUFFER_BYTES, Buffers, GROUP};
+use super::bulk::BulkPool;
+use super::operation::{Key, Loan, Operation};
+use super::timer::Wheel;
+
+/// Bytes that may wait in a socket's inbox before its receive is stopped.
+const INBOX_MAX_BYTES: usize = 2 * BUFFER_BYTES;
+const SUBMISSION_ENTRIES: u32 = 1024;
+const COMPLETION_ENTRIES: u32 = 4096;
+
+const KIND_SHIFT: u32 = 56;
+const GENERATION_MASK: u32 = 0x00ff_ffff;
+
+/// What a completion belongs to; the top byte of its user data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Ignored = 0,
+    Accepted = 1,
+    Received = 2,
+    Operation = 3,
+    Posted = 4,
+}
+
+impl Kind {
+    fn of(user_data: u64) -> Kind {
+        match user_data >> KIND_SHIFT {
+            1 => Kind::Accepted,
+            2 => Kind::Received,
+            3 => Kind::Operation,
+            4 => Kind::Posted,
+            _ => Kind::Ignored,
+        }
+    }
+}
+
+fn user_data(kind: Kind, key: Key) -> u64 {
+    ((kind as u64) << KIND_SHIFT) | (u64::from(key.generation & GENERATION_MASK) << 32) | u64::from(key.slot)
+}
+
+fn key_of(user_data: u64) -> Key {
+    Key { slot: user_data as u32, generation: (user_data >> 32) as u32 & GENERATION_MASK }
+}
+
+/// Whether the kernel is asked for a socket's bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receiving {
+    /// No receive is in flight.
+    Stopped,
+    /// A multishot receive delivers.
+    Armed,
+    /// The receive was cancelled; its last completion has not come yet.
+    Stopping,
+}
+
+/// How a socket's byte stream ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The peer sends no more.
+    Closed,
+    /// The connection failed with this error number.
+    Failed(i32),
+}
+
+/// The receive side of one socket.
+pub(super) struct Socket {
+    pub(super) fd: RawFd,
+    pub(super) generation: u32,
+    pub(super) receiving: Receiving,
+    pub(super) ended: Option<End>,
+    /// Bytes that no task was there to read, oldest first, from `inbox_start` on.
+    pub(super) inbox: Vec<u8>,
+    pub(super) inbox_start: usize,
+    /// The receive buffer that this turn delivered: id and length.
+    pub(super) fresh: Option<(u16, usize)>,
+    pub(super) waker: Option<Waker>,
+    /// The bulk receive in flight, if any.
+    pub(super) bulk: Option<Key>,
+}
+
+impl Socket {
+    /// Has the socket's next completion wake the task behind `cx`.
+    pub(super) fn wake_with(&mut self, cx: &std::task::Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.inbox.len() - self.inbox_start + self.fresh.map_or(0, |(_, length)| length)
+    }
+}
+
+/// The accept side of one listener.
+pub(super) struct Accepting {
+    pub(super) fd: RawFd,
+    pub(super) generation: u32,
+    pub(super) accepted: VecDeque<io::Result<OwnedFd>>,
+    pub(super) armed: bool,
+    pub(super) waker: Option<Waker>,
+}
+
+/// An eventfd that other threads write to.
+pub(super) struct Post {
+    pub(super) fd: RawFd,
+    pub(super) counter: Box<u64>,
+    pub(super) waker: Option<Waker>,
+}
+
+/// The state behind [`Ring`].
+pub(super) struct Inner {
+    uring: IoUring,
+    pub(super) buffers: Buffers,
+    pub(super) bulk: BulkPool,
+    pub(super) sockets: Slab<Socket>,
+    pub(super) operations: Slab<Operation>,
+    pub(super) acceptors: Slab<Accepting>,
+    pub(super) posts: Slab<Post>,
+    pub(super) wheel: Wheel,
+    pub(super) now: Instant,
+    generation: u32,
+    /// Sockets that hold a fresh buffer.
+    delivered: Vec<Key>,
+}
+
+/// A handle on the shard's ring; cheap to clone.
+#[derive(Clone)]
+pub struct Ring {
+    inner: Rc<RefCell<Inner>>,
+    /// A task is ready that the turn has not seen: it must not wait.
+    marked: Rc<Cell<bool>>,
+    draining: Rc<Cell<bool>>,
+    /// Runs once a turn, before the wait.
+    before_wait: Rc<RefCell<Option<Hook>>>,
+}
+
+type Hook = Box<dyn FnMut()>;
+
+impl Ring {
+    /// Sets up a ring for the calling thread.
+    ///
+    /// # Errors
+    /// When the kernel refuses `io_uring` (seccomp profile, `kernel.io_uring_disabled`, Linux before 6.1) or memory;
+    /// `crate::sys::probe` explains which.
+    pub fn open() -> io::Result<Ring> {
+        let uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_coop_taskrun()
+            .setup_cqsize(COMPLETION_ENTRIES)
+            .build(SUBMISSION_ENTRIES)?;
+        let buffers = Buffers::register(&uring)?;
+        let now = Instant::now();
+        let inner = Inner {
+            uring,
+            buffers,
+            bulk: BulkPool::default(),
+            sockets: Slab::new(),
+            operations: Slab::new(),
+            acceptors: Slab::new(),
+            posts: Slab::new(),
+            wheel: Wheel::new(now),
+            now,
+            generation: 0,
+            delivered: Vec::new(),
+        };
+        Ok(Ring {
+            inner: Rc::new(RefCell::new(inner)),
+            marked: Rc::default(),
+            draining: Rc::default(),
+            before_wait: Rc::default(),
+        })
+    }
+
+    pub(super) fn inner(&self) -> RefMut<'_, Inner> {
+        self.inner.borrow_mut()
+    }
+
+    /// The present, as of the current turn.
+    pub fn now(&self) -> Instant {
+        self.inner.borrow().now
+    }
+
+    /// Keeps the next turn from waiting: a task was woken.
+    pub(super) fn mark(&self) {
+        self.marked.set(true);
+    }
+
+    /// Whether the shard is asked to finish: connections without a request in flight should close.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Asks every connection to finish and wakes all that wait for bytes, so that they see it.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        let mut wakers = Vec::new();
+        {
+            let mut inner = self.inner.borrow_mut();
+            wakers.extend(inner.sockets.iter_mut().filter_map(|(_, socket)| socket.waker.take()));
+            wakers.extend(inner.acceptors.iter_mut().filter_map(|(_, acceptor)| acceptor.waker.take()));
+        }
+        self.mark();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends every connection of the shard: whatever waits on one sees it fail.
+    pub fn fail_all(&self) {
+        let mut wakers = Vec::new();
+        for (_, socket) in &mut self.inner.borrow_mut().sockets {
+            socket.ended = Some(End::Failed(libc::ECONNABORTED));
+            wakers.extend(socket.waker.take());
+            // SAFETY: a socket's descriptor is open for as long as it has an entry.
+            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket.fd) };
+            // Completes what is in flight on it; a peer that is already gone needs nothing more.
+            let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Both);
+        }
+        self.mark();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Connections and other sockets that are open on this ring.
+    pub fn open_sockets(&self) -> usize {
+        self.inner.borrow().sockets.len()
+    }
+
+    /// Has `hook` run once a turn, after the tasks and before the wait: the place to hand over what they collected.
+    pub fn set_before_wait(&self, hook: impl FnMut() + 'static) {
+        *self.before_wait.borrow_mut() = Some(Box::new(hook));
+    }
+
+    /// Submits what was queued, waits for a completion (or the next deadline, unless a task is ready), and wakes the
+    /// tasks that the completions belong to.
+    pub(super) fn turn(&self, wakers: &mut Vec<Waker>) -> io::Result<()> {
+        if let Some(hook) = self.before_wait.borrow_mut().as_mut() {
+            hook();
+        }
+        let ready = self.marked.replace(false);
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.put_aside();
+            inner.submit(!ready)?;
+            inner.now = Instant::now();
+            let now = inner.now;
+            inner.wheel.serve(now, wakers);
+            inner.complete(wakers);
+        }
+        wakers.drain(..).for_each(Waker::wake);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// A generation for a new socket, operation or listener.
+    pub(super) fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1) & GENERATION_MASK;
+        self.generation
+    }
+
+    fn push(&mut self, entry: &squeue::Entry) {
+        loop {
+            // SAFETY: what the entry points to is owned by an `Operation`, `Post` or `Buffers` that stays in place
+            // until the entry's completion has come.
+            if unsafe { self.uring.submission().push(entry) }.is_ok() {
+                return;
+            }
+            // The queue is full: hand over what is there. A busy kernel (EBUSY) makes room with the next turn's
+            // completions; nothing is lost because submission is retried.
+            let _ = self.uring.submit();
+        }
+    }
+
+    fn submit(&mut self, wait: bool) -> io::Result<()> {
+        let outcome = if wait {
+            match self.wheel.wait(Instant::now()) {
+                None => self.uring.submit_and_wait(1),
+                Some(limit) => {
+                    let limit = limit.max(Duration::from_millis(1));
+                    let limit = types::Timespec::from(limit);
+                    self.uring.submitter().submit_with_args(1, &types::SubmitArgs::new().timespec(&limit))
+                }
+            }
+        } else {
+            self.uring.submitter().submit_and_wait(0)
+        };
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Moves receive buffers that their tasks did not read into the sockets' own inboxes.
+    fn put_aside(&mut self) {
+        while let Some(key) = self.delivered.pop() {
+            let Some(socket) = self.sockets.get_mut(key.slot as usize) else { continue };
+            if socket.generation != key.generation {
+                continue;
+            }
+            let Some((id, length)) = socket.fresh.take() else { continue };
+            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
+            self.buffers.give(id);
+            if socket.waiting_bytes() >= INBOX_MAX_BYTES {
+                self.stop_receiving(key);
+            }
+        }
+    }
+
+    fn complete(&mut self, wakers: &mut Vec<Waker>) {
+        loop {
+            let Some(done) = self.uring.completion().next() else { return };
+            let key = key_of(done.user_data());
+            match Kind::of(done.user_data()) {
+                Kind::Received => self.received(key, &done, wakers),
+                Kind::Operation => self.operated(key, done.result(), wakers),
+                Kind::Accepted => self.accepted(key, &done, wakers),
+                Kind::Posted => self.posted(key, wakers),
+                Kind::Ignored => {}
+            }
+        }
+    }
+
+    fn received(&mut self, key: Key, done: &cqueue::Entry, wakers: &mut Vec<Waker>) {
+        let buffer = cqueue::buffer_select(done.flags());
+        let socket = self.sockets.get_mut(key.slot as usize).filter(|socket| socket.generation == key.generation);
+        let Some(socket) = socket else {
+            if let Some(id) = buffer {
+                self.buffers.give(id);
+            }
+            return;
+        };
+        if !cqueue::more(done.flags()) {
+            socket.receiving = Receiving::Stopped;
+        }
+        match (done.result(), buffer) {
+            (length @ 1.., Some(id)) => {
+                if let Some((earlier, length)) = socket.fresh.replace((id, length as usize)) {
+                    socket.inbox.extend_from_slice(self.buffers.bytes(earlier, length));
+                    self.buffers.give(earlier);
+                } else {
+                    self.delivered.push(key);
+                }
+            }
+            (result, buffer) => {
+                if let Some(id) = buffer {
+                    self.buffers.give(id);
+                }
+                match -result {
+                    _ if socket.ended.is_some() => {}
+                    0 => socket.ended = Some(End::Closed),
+                    // Out of buffers, or cancelled by us: whoever reads next arms it again.
+                    libc::ENOBUFS | libc::ECANCELED | libc::EINTR => {}
+                    error => socket.ended = Some(End::Failed(error)),
+                }
+            }
+        }
+        wakers.extend(socket.waker.take());
+    }
+
+    fn operated(&mut self, key: Key, result: i32, wakers: &mut Vec<Waker>) {
+        let Some(operation) = self.operations.get_mut(key.slot as usize) else { return };
+        if operation.generation != key.generation {
+            return;
+        }
+        if operation.abandoned {
+            self.operations.remove(key.slot as usize);
+            return;
+        }
+        operation.result = Some(result);
+        wakers.extend(operation.waker.take());
+    }
+
+    fn accepted(&mut self, key: Key, done: &cqueue::Entry, wakers: &mut Vec<Waker>) {
+        let accepted = match done.result() {
+            // SAFETY: the kernel made this descriptor for us with this completion; nobody else owns it.
+            fd @ 0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+            error => Err(io::Error::from_raw_os_error(-error)),
+        };
+        let acceptor =
+            self.acceptors.get_mut(key.slot as usize).filter(|acceptor| acceptor.generation == key.generation);
+        let Some(acceptor) = acceptor else { return };
+        acceptor.armed = cqueue::more(done.flags());
+        acceptor.accepted.push_back(accepted);
+        wakers.extend(acceptor.waker.take());
+    }
+
+    fn posted(&mut self, key: Key, wakers: &mut Vec<Waker>) {
+        let Some(post) = self.posts.get_mut(key.slot as usize) else { return };
+        wakers.extend(post.waker.take());
+        self.arm_post(key.slot);
+    }
+
+    /// Registers a connected socket.
+    pub(super) fn insert_socket(&mut self, fd: RawFd) -> Key {
+        let generation = self.next_generation();
+        let slot = self.sockets.insert(Socket {
+            fd,
+            generation,
+            receiving: Receiving::Stopped,
+            ended: None,
+            inbox: Vec::new(),
+            inbox_start: 0,
+            fresh: None,
+            waker: None,
+            bulk: None,
+        });
+        Key { slot: slot as u32, generation }
+    }
+
+    pub(super) fn socket(&mut self, key: Key) -> &mut Socket {
+        &mut self.sockets[key.slot as usize]
+    }
+
+    /// Takes what has arrived for a socket, up to the end of its fresh buffer, into `into`; returns the count.
+    pub(super) fn take_received(&mut self, key: Key, into: &mut Vec<u8>) -> usize {
+        let socket = &mut self.sockets[key.slot as usize];
+        let mut taken = 0;
+        if socket.inbox_start < socket.inbox.len() {
+            into.extend_from_slice(&socket.inbox[socket.inbox_start..]);
+            taken += socket.inbox.len() - socket.inbox_start;
+            socket.inbox = Vec::new();
+            socket.inbox_start = 0;
+        }
+        if let Some((id, length)) = socket.fresh.take() {
+            into.extend_from_slice(self.buffers.bytes(id, length));
+            self.buffers.give(id);
+            taken += length;
+        }
+        taken
+    }
+
+    /// Moves a fresh buffer to the inbox at once.
+    pub(super) fn settle(&mut self, key: Key) {
+        let socket = &mut self.sockets[key.slot as usize];
+        if let Some((id, length)) = socket.fresh.take() {
+            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
+            self.buffers.give(id);
+        }
+    }
+
+    /// Asks the kernel for a socket's bytes.
+    pub(super) fn start_receiving(&mut self, key: Key) {
+        let socket = &mut self.sockets[key.slot as usize];
+        if socket.receiving != Receiving::Stopped {
+            return;
+        }
+        socket.receiving = Receiving::Armed;
+        let entry =
+            opcode::RecvMulti::new(types::Fd(socket.fd), GROUP).build().user_data(user_data(Kind::Received, key));
+        self.push(&entry);
+    }
+
+    /// Cancels a socket's receive; bytes that are under way still arrive.
+    pub(super) fn stop_receiving(&mut self, key: Key) {
+        let socket = &mut self.sockets[key.slot as usize];
+        if socket.receiving != Receiving::Armed {
+            return;
+        }
+        socket.receiving = Receiving::Stopping;
+        self.cancel(Kind::Received, key);
+    }
+
+    fn cancel(&mut self, kind: Kind, key: Key) {
+        let entry = opcode::AsyncCancel::new(user_data(kind, key)).build().user_data(0);
+        self.push(&entry);
+    }
+
+    fn start(&mut self, loan: Loan, build: impl FnOnce(&mut Loan) -> squeue::Entry) -> Key {
+        let generation = self.next_generation();
+        let slot = self.operations.insert(Operation { generation, loan, result: None, waker: None, abandoned: false });
+        let key = Key { slot: slot as u32, generation };
+        let entry = build(&mut self.operations[slot].loan).user_data(user_data(Kind::Operation, key));
+        self.push(&entry);
+        key
+    }
+
+    /// Sends the loan's bytes, all of them or an error.
+    pub(super) fn start_send(&mut self, fd: RawFd, loan: Loan) -> Key {
+        self.start(loan, |loan| {
+            let bytes = match loan {
+                Loan::Bytes(bytes) => bytes.as_slice(),
+                Loan::Bulk(bulk) => bulk.wire(),
+                Loan::Address(_) => &[],
+            };
+            // The heap memory behind the loan does not move when the slab of operations grows.
+            opcode::Send::new(types::Fd(fd), bytes.as_ptr(), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+                .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                .build()
+        })
+    }
+
+    /// Receives once into the loan's bulk buffer.
+    pub(super) fn start_bulk_receive(&mut self, fd: RawFd, bulk: super::Bulk) -> Key {
+        self.start(Loan::Bulk(bulk), |loan| {
+            let (start, length) = match loan {
+                Loan::Bulk(bulk) => (bulk.room().as_mut_ptr(), bulk.room().len()),
+                Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
+            };
+            opcode::Recv::new(types::Fd(fd), start, length as u32).build()
+        })
+    }
+
+    /// Connects a unix socket.
+    pub(super) fn start_connect(&mut self, fd: RawFd, address: Box<libc::sockaddr_un>) -> Key {
+        self.start(Loan::Address(address), |loan| {
+            let address: *const libc::sockaddr_un = match loan {
+                Loan::Address(address) => &raw const **address,
+                Loan::Bytes(_) | Loan::Bulk(_) => std::ptr::null(),
+            };
+            opcode::Connect::new(types::Fd(fd), address.cast(), size_of::<libc::sockaddr_un>() as u32).build()
+        })
+    }
+
+    /// Collects a complete operation; `None` while it is in flight, and then `waker` is woken by its completion.
+    pub(super) fn collect(&mut self, key: Key, waker: &Waker) -> Option<(i32, Loan)> {
+        let operation = self.operations.get_mut(key.slot as usize)?;
+        if let Some(result) = operation.result {
+            return Some((result, self.operations.remove(key.slot as usize).loan));
+        }
+        if !operation.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            operation.waker = Some(waker.clone());
+        }
+        None
+    }
+
+    /// Gives an operation up: it is cancelled, and keeps its memory until the kernel has let go of it.
+    pub(super) fn abandon(&mut self, key: Key) {
+        let Some(operation) = self.operations.get_mut(key.slot as usize) else { return };
+        if operation.generation != key.generation {
+            return;
+        }
+        if operation.result.is_some() {
+            self.operations.remove(key.slot as usize);
+            return;
+        }
+        operation.abandoned = true;
+        operation.waker = None;
+        self.cancel(Kind::Operation, key);
+    }
+
+    /// Forgets a socket and closes it behind everything that was queued for it.
+    pub(super) fn remove_socket(&mut self, key: Key) {
+        let Some(socket) = self.sockets.try_remove(key.slot as usize) else { return };
+        if let Some((id, _)) = socket.fresh {
+            self.buffers.give(id);
+        }
+        if socket.receiving == Receiving::Armed {
+            self.cancel(Kind::Received, key);
+        }
+        if let Some(bulk) = socket.bulk {
+            self.abandon(bulk);
+        }
+        self.close(socket.fd);
+    }
+
+    /// Closes a descriptor behind everything that was queued for it.
+    pub(super) fn close(&mut self, fd: RawFd) {
+        let entry = opcode::Close::new(types::Fd(fd)).build().user_data(0);
+        self.push(&entry);
+    }
+
+    /// Arms a listener's multishot accept.
+    pub(super) fn arm_acceptor(&mut self, slot: u32) {
+        let Some(acceptor) = self.acceptors.get_mut(slot as usize) else { return };
+        if acceptor.armed {
+            return;
+        }
+        acceptor.armed = true;
+        let key = Key { slot, generation: acceptor.generation };
+        let entry = opcode::AcceptMulti::new(types::Fd(acceptor.fd))
+            .flags(libc::SOCK_CLOEXEC)
+            .build()
+            .user_data(user_data(Kind::Accepted, key));
+        self.push(&entry);
+    }
+
+    /// Forgets a listener, cancels its accept and closes it; connections that were accepted and not taken are closed.
+    pub(super) fn remove_acceptor(&mut self, slot: u32) {
+        let Some(acceptor) = self.acceptors.try_remove(slot as usize) else { return };
+        if acceptor.armed {
+            self.cancel(Kind::Accepted, Key { slot, generation: acceptor.generation });
+        }
+        self.close(acceptor.fd);
+    }
+
+    /// Reads an eventfd, to be woken by the next write to it.
+    pub(super) fn arm_post(&mut self, slot: u32) {
+        let Some(post) = self.posts.get_mut(slot as usize) else { return };
+        let counter: *mut u64 = &raw mut *post.counter;
+        let entry = opcode::Read::new(types::Fd(post.fd), counter.cast(), 8)
+            .build()
+            .user_data(user_data(Kind::Posted, Key { slot, generation: 0 }));
+        self.push(&entry);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The closes that dropped streams have queued.
+        let _ = self.uring.submit();
+        // The kernel ends what is still in flight after the ring is closed, not before: memory that it may still
+        // write to is never freed.
+        if self.operations.iter().any(|(_, operation)| operation.result.is_none()) {
+            std::mem::forget(std::mem::take(&mut self.operations));
+        }
+        self.posts.drain().for_each(|post| std::mem::forget(post.counter));
+    }
+}

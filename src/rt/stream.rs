@@ -1,0 +1,328 @@
+//! Byte streams on the ring.
+//!
+//! Reading is poll-style and keeps no state in the future: a task may poll several streams, or stop polling, without
+//! losing bytes. Sending owns its buffer until the kernel is done with it. One reader and one sender at a time.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+
+use super::bulk::Bulk;
+use super::operation::{Key, Loan, counted};
+use super::ring::{End, Receiving, Ring};
+
+/// A connected stream socket of this shard. Dropping it cancels what is in flight and closes it.
+pub struct Stream {
+    ring: Ring,
+    key: Key,
+    fd: RawFd,
+}
+
+impl Stream {
+    /// Puts a connected, blocking-mode socket on the ring.
+    pub fn new(ring: &Ring, socket: OwnedFd) -> Stream {
+        let fd = socket.into_raw_fd();
+        let key = ring.inner().insert_socket(fd);
+        Stream { ring: ring.clone(), key, fd }
+    }
+
+    /// The ring that it lives on.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// The descriptor, for socket options.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor stays open until this stream is dropped.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+
+    /// Appends what has arrived to `into`. Ready with 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// The error that ended the connection, again on every later call.
+    pub fn poll_receive(&self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let mut ring = self.ring.inner();
+        let taken = ring.take_received(self.key, into);
+        if taken > 0 {
+            return Poll::Ready(Ok(taken));
+        }
+        if let Some(operation) = ring.socket(self.key).bulk {
+            let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
+            return Poll::Ready(self.finish_bulk(&mut ring, result, loan).map(|bulk| {
+                into.extend_from_slice(bulk.payload());
+                bulk.payload().len()
+            }));
+        }
+        let socket = ring.socket(self.key);
+        if let Some(end) = socket.ended {
+            return Poll::Ready(ended(end));
+        }
+        socket.wake_with(cx);
+        ring.start_receiving(self.key);
+        Poll::Pending
+    }
+
+    /// As [`Stream::poll_receive`], as a future.
+    pub async fn receive(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_receive(cx, into)).await
+    }
+
+    /// Receives up to [`super::BULK_BYTES`] into a buffer of its own. An empty payload is the end of the stream.
+    ///
+    /// # Errors
+    /// The error that ended the connection.
+    pub fn poll_receive_bulk(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bulk>> {
+        let mut ring = self.ring.inner();
+        ring.settle(self.key);
+        let pool = ring.bulk.clone();
+        let socket = ring.socket(self.key);
+        if socket.inbox_start < socket.inbox.len() {
+            let mut bulk = pool.take();
+            socket.inbox_start += bulk.fill(&socket.inbox[socket.inbox_start..]);
+            if socket.inbox_start == socket.inbox.len() {
+                (socket.inbox, socket.inbox_start) = (Vec::new(), 0);
+            }
+            return Poll::Ready(Ok(bulk));
+        }
+        if let Some(operation) = socket.bulk {
+            let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
+            return Poll::Ready(self.finish_bulk(&mut ring, result, loan));
+        }
+        if let Some(end) = socket.ended {
+            return Poll::Ready(ended(end).map(|_| pool.take()));
+        }
+        if socket.receiving != Receiving::Stopped {
+            // The order of bytes allows one receive at a time: the multishot one has to end first.
+            socket.wake_with(cx);
+            ring.stop_receiving(self.key);
+            return Poll::Pending;
+        }
+        let operation = ring.start_bulk_receive(self.fd, pool.take());
+        ring.socket(self.key).bulk = Some(operation);
+        // Registers the waker; the operation was queued just now and cannot be complete.
+        let _ = ring.collect(operation, cx.waker());
+        Poll::Pending
+    }
+
+    fn finish_bulk(&self, ring: &mut super::ring::Inner, result: i32, loan: Loan) -> io::Result<Bulk> {
+        let socket = ring.socket(self.key);
+        socket.bulk = None;
+        let Loan::Bulk(mut bulk) = loan else { return Err(io::ErrorKind::InvalidData.into()) };
+        match counted(result) {
+            Ok(length) => {
+                if length == 0 {
+                    socket.ended = Some(End::Closed);
+                }
+                bulk.received(length);
+                Ok(bulk)
+            }
+            Err(error) => {
+                socket.ended = Some(End::Failed(-result));
+                Err(error)
+            }
+        }
+    }
+
+    /// Ready once there are bytes to receive, or the stream has ended; takes nothing.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ring = self.ring.inner();
+        let socket = ring.socket(self.key);
+        if socket.fresh.is_some() || socket.inbox_start < socket.inbox.len() || socket.ended.is_some() {
+            return Poll::Ready(());
+        }
+        if let Some(operation) = socket.bulk {
+            // A bulk receive that was given up half-way still owns the next bytes.
+            let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
+            if let Ok(bulk) = self.finish_bulk(&mut ring, result, loan) {
+                ring.socket(self.key).inbox.extend_from_slice(bulk.payload());
+            }
+            return Poll::Ready(());
+        }
+        socket.wake_with(cx);
+        ring.start_receiving(self.key);
+        Poll::Pending
+    }
+
+    /// Ready once the peer has closed its side or the connection failed. Bytes that arrive meanwhile are kept for the
+    /// next receive, up to a bound; a peer that sends more is read no further until then.
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ring = self.ring.inner();
+        let socket = ring.socket(self.key);
+        if socket.ended.is_some() {
+            return Poll::Ready(());
+        }
+        socket.wake_with(cx);
+        if socket.inbox.is_empty() && socket.fresh.is_none() && socket.bulk.is_none() {
+            ring.start_receiving(self.key);
+        }
+        Poll::Pending
+    }
+
+    /// Whether the peer is known to have closed or failed, as of this turn.
+    pub fn is_closed(&self) -> bool {
+        self.ring.inner().socket(self.key).ended.is_some()
+    }
+
+    /// Whether the peer has closed both sides, not only stopped sending. Only a unix socket can tell; elsewhere false.
+    pub fn is_hung_up(&self) -> bool {
+        let fd = self.fd();
+        let mut polled = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::empty())];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut polled, Some(&now)).is_ok()
+            && polled[0].revents().intersects(rustix::event::PollFlags::HUP | rustix::event::PollFlags::ERR)
+    }
+
+    /// Whether bytes wait to be received, as of this turn.
+    pub fn has_received(&self) -> bool {
+        let mut ring = self.ring.inner();
+        let socket = ring.socket(self.key);
+        socket.fresh.is_some() || socket.inbox_start < socket.inbox.len()
+    }
+
+    /// Watches an idle connection: arms its receive, so that [`Stream::is_closed`] learns of the peer's close.
+    pub fn watch(&self) {
+        let mut ring = self.ring.inner();
+        if ring.socket(self.key).ended.is_none() {
+            ring.start_receiving(self.key);
+        }
+    }
+
+    /// Sends all of `bytes`; the buffer comes back with the outcome.
+    pub fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
+        let length = bytes.len();
+        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
+        async move {
+            match sending.await {
+                (outcome, Loan::Bytes(bytes)) => (outcome, bytes),
+                (outcome, Loan::Bulk(_) | Loan::Address(_)) => (outcome, Vec::new()),
+            }
+        }
+    }
+
+    /// Sends what [`Bulk::wire`] holds.
+    ///
+    /// # Errors
+    /// The error that ended the connection.
+    pub async fn send_bulk(&self, bulk: Bulk) -> io::Result<()> {
+        let length = bulk.wire().len();
+        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length }.await.0
+    }
+
+    /// Ends our side of the stream; the peer's side stays open.
+    pub fn close_write(&self) {
+        // A socket whose peer is already gone has no side left to end.
+        let _ = rustix::net::shutdown(self.fd(), Shutdown::Write);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.ring.inner().remove_socket(self.key);
+    }
+}
+
+fn ended(end: End) -> io::Result<usize> {
+    match end {
+        End::Closed => Ok(0),
+        End::Failed(error) => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+struct Sending<'s> {
+    stream: &'s Stream,
+    loan: Option<Loan>,
+    operation: Option<Key>,
+    length: usize,
+}
+
+impl Future for Sending<'_> {
+    type Output = (io::Result<()>, Loan);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let stream = self.stream;
+        let mut ring = stream.ring.inner();
+        let operation = match (self.operation, self.loan.take()) {
+            (Some(operation), _) => operation,
+            (None, Some(loan)) => {
+                let operation = ring.start_send(stream.fd, loan);
+                self.operation = Some(operation);
+                operation
+            }
+            (None, None) => return Poll::Pending,
+        };
+        let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
+        self.operation = None;
+        let outcome = counted(result).and_then(|sent| {
+            // The kernel sends everything or fails; a short count is a failure half-way.
+            if sent == self.length { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        });
+        Poll::Ready((outcome, loan))
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(operation) = self.operation {
+            self.stream.ring.inner().abandon(operation);
+        }
+    }
+}
+
+/// Connects to the unix socket at `path`.
+///
+/// # Errors
+/// The kernel's, or `InvalidInput` for a path that does not fit a socket address.
+pub async fn connect(ring: &Ring, path: &Path) -> io::Result<Stream> {
+    let address = unix_address(path)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let stream = Stream::new(ring, socket);
+    let operation = ring.inner().start_connect(stream.fd, address);
+    Connecting { ring, operation: Some(operation) }.await?;
+    Ok(stream)
+}
+
+fn unix_address(path: &Path) -> io::Result<Box<libc::sockaddr_un>> {
+    // SAFETY: all-zero bytes are a valid sockaddr_un.
+    let mut address: Box<libc::sockaddr_un> = Box::new(unsafe { std::mem::zeroed() });
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    let bytes = path.as_os_str().as_bytes();
+    // One byte stays for the terminator.
+    if bytes.len() >= address.sun_path.len() || bytes.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = *from as libc::c_char;
+    }
+    Ok(address)
+}
+
+struct Connecting<'r> {
+    ring: &'r Ring,
+    operation: Option<Key>,
+}
+
+impl Future for Connecting<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(operation) = self.operation else { return Poll::Pending };
+        let Some((result, _)) = self.ring.inner().collect(operation, cx.waker()) else { return Poll::Pending };
+        self.operation = None;
+        Poll::Ready(counted(result).map(|_| ()))
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        if let Some(operation) = self.operation {
+            self.ring.inner().abandon(operation);
+        }
+    }
+}

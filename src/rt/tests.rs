@@ -1,0 +1,402 @@
+//! The runtime under stress: wake-ups, cancellation, back-pressure, buffer shortage.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Runs `main` on a shard of its own and returns what it returns; fails when it takes longer than a minute.
+fn on_shard<R, F, T>(main: F) -> R
+where
+    R: Send + 'static,
+    F: FnOnce(Ring) -> T + Send + 'static,
+    T: Future<Output = R> + 'static,
+{
+    let (sender, receiver) = mpsc::channel();
+    let shard = launch("test", Placement::Unbound, move |ring| {
+        let main = main(ring);
+        async move { sender.send(main.await).unwrap() }
+    })
+    .unwrap();
+    let result = receiver.recv_timeout(Duration::from_secs(60)).expect("the shard's task ended");
+    shard.join().unwrap();
+    result
+}
+
+fn pair() -> (OwnedFd, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    (ours.into(), theirs)
+}
+
+/// Bytes that no shift or swap leaves alike.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+async fn read_exactly(stream: &Stream, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        assert_ne!(stream.receive(&mut bytes).await.unwrap(), 0, "ended after {} bytes", bytes.len());
+    }
+    bytes
+}
+
+#[test]
+fn tasks_that_wake_each_other_do_not_wait_for_the_kernel() {
+    let began = Instant::now();
+    on_shard(|ring| async move {
+        let (ping, pong) = (Rc::new(Notify::new(&ring)), Rc::new(Notify::new(&ring)));
+        let (theirs, ours) = (Rc::clone(&ping), Rc::clone(&pong));
+        spawn(async move {
+            for round in 0..10_000 {
+                theirs.after(round).await;
+                ours.notify();
+            }
+        });
+        for round in 0..10_000 {
+            ping.notify();
+            pong.after(round).await;
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn bytes_arrive_whole_in_small_and_bulk_receives() {
+    let (ours, mut theirs) = pair();
+    let sent = noise(5 << 20, 1);
+    let expected = sent.clone();
+    let writer = std::thread::spawn(move || {
+        for piece in sent.chunks(100_003) {
+            theirs.write_all(piece).unwrap();
+        }
+    });
+    let received = on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        let (mut bytes, mut round) = (Vec::new(), 0);
+        loop {
+            // Switching back and forth must neither lose nor reorder a byte.
+            round += 1;
+            let before = bytes.len();
+            if round % 7 < 4 {
+                let bulk = poll_fn(|cx| stream.poll_receive_bulk(cx)).await.unwrap();
+                bytes.extend_from_slice(bulk.payload());
+            } else {
+                stream.receive(&mut bytes).await.unwrap();
+            }
+            if bytes.len() == before {
+                return bytes;
+            }
+        }
+    });
+    writer.join().unwrap();
+    assert_eq!(received.len(), expected.len());
+    assert!(received == expected);
+}
+
+#[test]
+fn a_receive_that_is_given_up_loses_nothing() {
+    let (ours, mut theirs) = pair();
+    let sent = noise(300_000, 2);
+    let expected = sent.clone();
+    let writer = std::thread::spawn(move || {
+        for piece in sent.chunks(977) {
+            theirs.write_all(piece).unwrap();
+        }
+    });
+    let received = on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        let mut bytes = Vec::new();
+        let mut round = 0_u32;
+        loop {
+            round += 1;
+            // Poll each kind once and drop the future, whatever it says.
+            if round.is_multiple_of(3) {
+                let polled = poll_fn(|cx| Poll::Ready(stream.poll_receive_bulk(cx))).await;
+                if let Poll::Ready(bulk) = polled {
+                    bytes.extend_from_slice(bulk.unwrap().payload());
+                }
+            }
+            poll_fn(|cx| stream.poll_readable(cx)).await;
+            if stream.receive(&mut bytes).await.unwrap() == 0 {
+                return bytes;
+            }
+        }
+    });
+    writer.join().unwrap();
+    assert!(received == expected);
+}
+
+#[test]
+fn a_peer_that_is_not_read_is_stopped_and_not_buffered() {
+    let (ours, mut theirs) = pair();
+    let sent = noise(8 << 20, 3);
+    let expected = sent.clone();
+    let (progress, written) = mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        theirs.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut at = 0;
+        while at < sent.len() {
+            match theirs.write(&sent[at..]) {
+                Ok(count) => at += count,
+                Err(_) => progress.send(at).unwrap(),
+            }
+        }
+        let _ = progress.send(at);
+    });
+    let (received, stalled_at) = on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        let deadline = Deadline::new(&ring);
+        deadline.set(Duration::from_millis(900));
+        poll_fn(|cx| {
+            assert!(stream.poll_closed(cx).is_pending());
+            if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let stalled_at = written.try_recv().expect("the writer was stopped");
+        (read_exactly(&stream, 8 << 20).await, stalled_at)
+    });
+    writer.join().unwrap();
+    assert!(stalled_at < 2 << 20, "the writer got {stalled_at} bytes in");
+    assert!(received == expected);
+}
+
+#[test]
+fn more_sockets_than_buffers_are_all_served() {
+    const SOCKETS: usize = 1200;
+    let _ = rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit {
+            current: Some(8192),
+            ..rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        },
+    );
+    let (ours, theirs): (Vec<_>, Vec<_>) = (0..SOCKETS).map(|_| pair()).unzip();
+    for (number, peer) in theirs.iter().enumerate() {
+        (&*peer).write_all(&noise(20_000, number as u64)).unwrap();
+    }
+    let received = on_shard(move |ring| async move {
+        let streams: Vec<_> = ours.into_iter().map(|fd| Stream::new(&ring, fd)).collect();
+        let done = Rc::new(Notify::new(&ring));
+        let all = Rc::new(Cell::new(0));
+        for (number, stream) in streams.into_iter().enumerate() {
+            let (done, all) = (Rc::clone(&done), Rc::clone(&all));
+            spawn(async move {
+                if read_exactly(&stream, 20_000).await == noise(20_000, number as u64) {
+                    all.set(all.get() + 1);
+                }
+                done.notify();
+            });
+        }
+        while done.count() < SOCKETS as u64 {
+            done.after(done.count()).await;
+        }
+        all.get()
+    });
+    assert_eq!(received, SOCKETS);
+}
+
+#[test]
+fn a_send_that_is_dropped_keeps_its_buffer_and_frees_the_socket() {
+    let (ours, mut theirs) = pair();
+    on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        {
+            let mut sending = pin!(stream.send(vec![7; 64 << 20]));
+            poll_fn(|cx| {
+                assert!(sending.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        drop(stream);
+        let deadline = Deadline::new(&ring);
+        deadline.set(Duration::from_millis(100));
+        deadline.reached().await;
+        assert_eq!(ring.open_sockets(), 0);
+    });
+    let mut rest = Vec::new();
+    theirs.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 64 << 20 && rest.iter().all(|&byte| byte == 7));
+}
+
+#[test]
+fn descriptors_that_are_reused_at_once_do_not_mix_streams() {
+    on_shard(|ring| async move {
+        for round in 0..2000_u32 {
+            let (ours, mut theirs) = pair();
+            let stream = Stream::new(&ring, ours);
+            theirs.write_all(&round.to_le_bytes()).unwrap();
+            if round % 3 == 0 {
+                continue;
+            }
+            assert_eq!(read_exactly(&stream, 4).await, round.to_le_bytes());
+            let (outcome, back) = stream.send(round.to_be_bytes().to_vec()).await;
+            outcome.unwrap();
+            assert_eq!(back, round.to_be_bytes());
+            let mut echo = [0; 4];
+            theirs.read_exact(&mut echo).unwrap();
+            assert_eq!(echo, round.to_be_bytes());
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_stream_and_a_half_close_are_seen() {
+    let (ours, mut theirs) = pair();
+    let peer = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).unwrap();
+        theirs.write_all(b"late").unwrap();
+        all
+    });
+    on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        stream.send(b"early".to_vec()).await.0.unwrap();
+        stream.close_write();
+        let mut bytes = Vec::new();
+        while stream.receive(&mut bytes).await.unwrap() > 0 {}
+        assert_eq!(bytes, b"late");
+        assert!(stream.is_closed() && stream.is_hung_up());
+        assert_eq!(stream.receive(&mut bytes).await.unwrap(), 0);
+        assert!(stream.send(b"x".to_vec()).await.0.is_err());
+    });
+    assert_eq!(peer.join().unwrap(), b"early");
+}
+
+#[test]
+fn deadlines_are_reached_once_set_and_not_when_cleared() {
+    on_shard(|ring| async move {
+        let deadline = Deadline::new(&ring);
+        let began = Instant::now();
+        deadline.set(Duration::from_secs(3600));
+        deadline.set(Duration::from_millis(150));
+        deadline.reached().await;
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(140) && took < Duration::from_secs(5), "{took:?}");
+
+        let (cleared, other) = (Deadline::new(&ring), Deadline::new(&ring));
+        cleared.set(Duration::from_millis(50));
+        cleared.clear();
+        other.set(Duration::from_millis(200));
+        poll_fn(|cx| {
+            assert!(!cleared.is_reached(cx.waker()));
+            if other.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        // Moved on again and again, it is reached at the last time only.
+        for _ in 0..5 {
+            deadline.set(Duration::from_millis(120));
+            other.set(Duration::from_millis(40));
+            other.reached().await;
+        }
+        let began = Instant::now();
+        deadline.reached().await;
+        assert!(began.elapsed() >= Duration::from_millis(20));
+    });
+}
+
+#[test]
+fn messages_from_threads_arrive() {
+    let (sender, mailbox) = mailbox(10_000).unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|thread| {
+            let sender = sender.clone();
+            std::thread::spawn(move || (0..1000).for_each(|number| sender.send(thread * 1000 + number).unwrap()))
+        })
+        .collect();
+    let mut received = on_shard(move |ring| async move {
+        let inbox = mailbox.attach(&ring);
+        let mut all: Vec<i32> = Vec::new();
+        while all.len() < 4000 {
+            all.push(inbox.next().await);
+        }
+        all
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    received.sort_unstable();
+    assert_eq!(received, (0..4000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_panic_ends_its_task_only() {
+    let (ours, mut theirs) = pair();
+    on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        spawn(async move {
+            let mut bytes = Vec::new();
+            stream.receive(&mut bytes).await.unwrap();
+            panic!("deliberate");
+        });
+        theirs.write_all(b"x").unwrap();
+        let mut end = [0; 1];
+        let deadline = Deadline::new(&ring);
+        deadline.set(Duration::from_millis(100));
+        deadline.reached().await;
+        // The task's stream went with it.
+        assert_eq!(theirs.read(&mut end).unwrap(), 0);
+    });
+}
+
+#[test]
+fn connections_are_accepted_and_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    on_shard(move |ring| async move {
+        let acceptor = Acceptor::new(&ring, listener.into());
+        let mut pairs = Vec::new();
+        for number in 0..100_u8 {
+            let client = connect(&ring, &path).await.unwrap();
+            let server = poll_fn(|cx| acceptor.poll_accept(cx)).await.unwrap();
+            client.send(vec![number]).await.0.unwrap();
+            pairs.push((client, Stream::new(&ring, server)));
+        }
+        for (number, (_, server)) in pairs.iter().enumerate() {
+            assert_eq!(read_exactly(server, 1).await, [number as u8]);
+        }
+        assert!(connect(&ring, &path.with_extension("missing")).await.is_err());
+        assert!(connect(&ring, std::path::Path::new(&"x".repeat(200))).await.is_err());
+    });
+}
+
+#[test]
+fn failing_all_ends_what_waits() {
+    let (ours, theirs) = pair();
+    on_shard(move |ring| async move {
+        let stream = Rc::new(Stream::new(&ring, ours));
+        let ended = Rc::new(Notify::new(&ring));
+        let (reader, told) = (Rc::clone(&stream), Rc::clone(&ended));
+        spawn(async move {
+            assert!(reader.receive(&mut Vec::new()).await.is_err());
+            told.notify();
+        });
+        let (writer, told) = (Rc::clone(&stream), Rc::clone(&ended));
+        spawn(async move {
+            assert!(writer.send(vec![0; 64 << 20]).await.0.is_err());
+            told.notify();
+        });
+        ring.fail_all();
+        while ended.count() < 2 {
+            ended.after(ended.count()).await;
+        }
+    });
+    drop(theirs);
+}
