@@ -7,4 +7,4 @@ mod server;
 mod shards;
 mod signals;
 
-pub use server::{Server, ServeError, Stopped};
+pub use server::{ServeError, Server, Stopped};

@@ -67,7 +67,12 @@ impl Server {
     ///
     /// # Errors
     /// What is missing. Nothing stays bound.
-    pub fn bind(settings: &Settings, plan: Plan, ownership: OwnershipContext, observer: Arc<Observer>) -> Result<Server, ServeError> {
+    pub fn bind(
+        settings: &Settings,
+        plan: Plan,
+        ownership: OwnershipContext,
+        observer: Arc<Observer>,
+    ) -> Result<Server, ServeError> {
         let cpus = capacity::shard_cpus(settings.shards);
         probe::check(cpus.len())?;
         capacity::raise_descriptor_limit();
