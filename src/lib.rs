@@ -49,3 +49,7 @@ pub mod control;
 
 #[cfg(feature = "daemon")]
 pub mod cli;
+
+// Beside the product: the Engine that tests, benches and the demo put behind it.
+#[cfg(feature = "daemon")]
+pub mod scripted;
