@@ -3,6 +3,8 @@
 //! Reads the sources as tokens, without comments, strings and test code, and judges every path that they name.
 //! What it cannot see (a macro that builds a path) has no place in this project.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test panics as the test does")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,13 @@
 //! `dev/docker-engine start` and fail without it, so plain `cargo test` leaves them out; run them with
 //! `cargo test --test real_engine`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a helper of a test panics and prints as the test does"
+)]
+
 mod support;
 
 use std::path::{Path, PathBuf};
