@@ -125,19 +125,20 @@ impl Verdict {
 }
 
 fn tour(socket: &Path, engine: &Engine) -> Vec<Verdict> {
-    let container = |action: &str| format!("/v1.41/containers/{CONTAINER}{action}");
+    // What is allowed comes without a version, because a real Engine may be older or newer than any that we name.
+    let container = |action: &str| format!("/v1.45/containers/{CONTAINER}{action}");
     let privileged = r#"{"Image":"sockguard-demo-no-such-image","HostConfig":{"Privileged":true}}"#;
     let requests = [
         ("GET", "/_ping".to_owned(), "", Expected::Allow(200)),
         ("HEAD", "/_ping".to_owned(), "", Expected::Allow(200)),
-        ("GET", "/v1.41/version".to_owned(), "", Expected::Allow(200)),
-        ("GET", "/v1.41/containers/json".to_owned(), "", Expected::Allow(200)),
+        ("GET", "/version".to_owned(), "", Expected::Allow(200)),
+        ("GET", "/containers/json".to_owned(), "", Expected::Allow(200)),
         ("DELETE", container("?force=1"), "", Expected::Deny),
         ("POST", container("/exec"), r#"{"Cmd":["id"]}"#, Expected::Deny),
-        ("POST", "/v1.41/containers/create".to_owned(), privileged, Expected::Deny),
+        ("POST", "/v1.45/containers/create".to_owned(), privileged, Expected::Deny),
         // The same request in disguise: the policy decides on what the Engine would make of it.
-        ("POST", "/v1.41/containers/json/../%63reate".to_owned(), privileged, Expected::Deny),
-        ("GET", "/v1.41/images/json".to_owned(), "", Expected::Deny),
+        ("POST", "/v1.45/containers/json/../%63reate".to_owned(), privileged, Expected::Deny),
+        ("GET", "/v1.45/images/json".to_owned(), "", Expected::Deny),
     ];
     let mut verdicts: Vec<Verdict> = requests
         .iter()
@@ -149,7 +150,7 @@ fn tour(socket: &Path, engine: &Engine) -> Vec<Verdict> {
             Verdict::new(format!("{method} {target}"), name, ordinary(socket, engine, method, target, body, *expected))
         })
         .collect();
-    let attach = container("/attach?stream=1&stdin=1&stdout=1");
+    let attach = format!("/containers/{CONTAINER}/attach?stream=1&stdin=1&stdout=1");
     verdicts.push(match engine {
         Engine::Scripted(_) => Verdict::new(format!("POST {attach}"), "tunnel", tunnel(socket, &attach)),
         // A real Engine has no such container, and says so itself.
@@ -159,7 +160,7 @@ fn tour(socket: &Path, engine: &Engine) -> Vec<Verdict> {
             ordinary(socket, engine, "POST", &attach, "", Expected::Allow(404)),
         ),
     });
-    verdicts.push(Verdict::new("GET /v1.41/events", "stream", events(socket, engine)));
+    verdicts.push(Verdict::new("GET /events", "stream", events(socket, engine)));
     verdicts
 }
 
@@ -212,7 +213,7 @@ fn tunnel(socket: &Path, target: &str) -> Result<String> {
 
 /// Follows the events: the head comes at once, and each event when it happens.
 fn events(socket: &Path, engine: &Engine) -> Result<String> {
-    let mut client = Client::send(socket, "GET", "/v1.41/events", &[], "")?;
+    let mut client = Client::send(socket, "GET", "/events", &[], "")?;
     let head = client.head()?;
     if head.status != 200 || !head.has("Api-Version") {
         bail!("{} instead of a stream: {}", head.status, String::from_utf8_lossy(&client.rest()?));
