@@ -175,8 +175,9 @@ fn ordinary(
     let mut client = Client::send(socket, method, target, &["Connection: close"], body)?;
     let head = client.head()?;
     let body = client.rest()?;
-    // Every answer of an Engine carries this line, and no answer of sockguard's own does.
-    let from_engine = head.has("Api-Version");
+    // Every answer of an Engine carries this line, and no answer of sockguard's own does. A refused attach is the
+    // exception: the Engine has left HTTP by then and writes a bare head.
+    let from_engine = head.has("Api-Version") || memchr::memmem::find(&body, b"No such container").is_some();
     let source = if from_engine { "the Engine" } else { "sockguard" };
     let message = message_of(&body).map(|message| format!(": {message}")).unwrap_or_default();
     let happened = format!("{} from {source}{message}", head.status);
