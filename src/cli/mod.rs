@@ -73,7 +73,8 @@ fn run(arguments: Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
         Command::Validate(flags) => validate::run(&file, &environment(), flags.output, terminal),
         Command::Match(flags) => judge::run(&file, &environment(), &flags, terminal),
         Command::Version(flags) => version::run(flags.output, terminal),
-        Command::Demo => demo::run(),
+        Command::Demo if demo::run(&mut std::io::stdout().lock()) => Ok(()),
+        Command::Demo => Err(Failure::Told),
         Command::Presets { command } => presets::run(&command, terminal),
         Command::Schema(flags) => schema::run(flags.output, terminal),
         Command::Completions { shell } => {
