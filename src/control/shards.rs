@@ -132,7 +132,7 @@ async fn run(
         let keep = |message| serve(&shard, message);
         let accepting = async {
             match &acceptor {
-                Some(acceptor) => accept(&ring, index, acceptor, &router, keep).await,
+                Some(acceptor) => accept(&ring, index, acceptor, &router, keep, || shard.shed_idle()).await,
                 None => std::future::pending().await,
             }
         };

@@ -81,11 +81,13 @@ pub async fn serve<T: Transport>(shard: Rc<Shard>, client: T, peer: Peer) {
 
 /// Waits for the first byte of a request; false when the connection should close instead.
 async fn await_request<T: Transport>(shard: &Shard, client: &T, deadline: &Deadline, first: bool) -> bool {
+    let since = shard.ring.now();
     poll_fn(|cx| {
         if client.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
-        let over = deadline.is_reached(cx.waker()) || (shard.ring.is_draining() && !first);
+        let unwanted = shard.ring.is_draining() || shard.sheds(since);
+        let over = deadline.is_reached(cx.waker()) || (unwanted && !first);
         if over { Poll::Ready(false) } else { Poll::Pending }
     })
     .await

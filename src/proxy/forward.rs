@@ -144,6 +144,7 @@ pub(super) fn write_request_head(
         framing,
         keep_expect,
         keep_tracestate: exchange.trace.is_tracestate_kept(),
+        identity_coding: filter::is_covered(exchange),
         upgrade,
         correlation: local::correlation(exchange),
     };

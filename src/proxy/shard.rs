@@ -51,6 +51,7 @@ pub struct Shard {
     in_flight: Cell<usize>,
     finished: Notify,
     connections: Cell<usize>,
+    shed: Cell<Instant>,
 }
 
 /// Counts one client connection.
@@ -77,6 +78,7 @@ impl Shard {
             in_flight: Cell::new(0),
             finished: Notify::new(ring),
             connections: Cell::new(0),
+            shed: Cell::new(ring.now()),
             facts,
         }
     }
@@ -104,6 +106,17 @@ impl Shard {
     /// Hands the records of this turn to the writers; once a turn.
     pub fn flush_records(&self) {
         self.observer.borrow_mut().flush();
+    }
+
+    /// Closes connections that are idle now: the process is out of descriptors (field report 75).
+    pub fn shed_idle(&self) {
+        self.shed.set(self.ring.now());
+        self.ring.wake_all();
+    }
+
+    /// Whether a connection that has been idle since `since` should make room.
+    pub(super) fn sheds(&self, since: Instant) -> bool {
+        since < self.shed.get()
     }
 
     /// Completes when no request is in flight; tunnels are not waited for.
