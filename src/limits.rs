@@ -52,3 +52,5 @@ pub const CONFIG_MAX_VALUES: usize = 200_000;
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
 /// Most shards that can be asked for.
 pub const SHARDS_MAX: usize = 1_024;
+/// How long a connection waits for the audit writer before it takes its next request all the same.
+pub const AUDIT_WAIT: Duration = Duration::from_secs(5);

@@ -213,7 +213,7 @@ pub(super) async fn lose<T: Transport>(context: &Context<'_, T>, exchange: &mut 
         Lost::Malformed(cause) => local::fail(context, exchange, Failure::Unreachable, &cause).await,
         Lost::Late => local::fail(context, exchange, Failure::Late, &"no response head in time").await,
         Lost::ClientGone => {
-            local::record_failure(exchange, Failure::Unreachable, &"client closed the connection");
+            local::record_failure(context, exchange, Failure::Unreachable, &"client closed the connection");
             After::Close
         }
         Lost::BadBody => {
