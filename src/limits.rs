@@ -78,3 +78,8 @@ pub const AUDIT_BACKLOG_SOFT_BYTES: usize = 1 << 20;
 pub const AUDIT_BACKLOG_MAX_BYTES: usize = 8 << 20;
 /// Combinations of request labels that one shard counts separately; further ones share a series.
 pub const METRIC_SERIES_MAX: usize = 16_384;
+/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
+/// stops at 10 000; spec 30 §0.3 allows a lower cap).
+pub const JSON_MAX_DEPTH: usize = 128;
+/// Answers that are read whole and did not come in one piece, at once on one shard.
+pub const LONG_ANSWERS_AT_ONCE: usize = 4;
