@@ -1,8 +1,7 @@
 //! Log sinks: where records go, one writer thread for each distinct target (spec 70 §1.2).
 //!
 //! Owns the queues in front of the writers and the count of what was lost there. Handing a batch over never blocks: a
-//! full queue gives the batch back, and the caller says what becomes of it. Writing itself is in
-//! [`writer`](super::writer).
+//! full queue gives the batch back, and the caller says what becomes of it. Writing itself is in `writer`.
 
 use std::fs::{File, OpenOptions};
 use std::io;

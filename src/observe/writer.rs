@@ -169,10 +169,13 @@ impl Writer {
 
     /// Gives a buffer back for reuse, unless it is larger than ordinary ones or there are enough.
     fn keep_spare(&self, buffer: Vec<u8>) {
-        let kept = match buffer.capacity() {
-            ..=limits::LOG_SPARE_SMALL_BYTES => limits::LOG_SPARE_BUFFERS,
-            ..=KEPT_BUFFER_BYTES => limits::LOG_SPARE_LARGE_BUFFERS,
-            _ => 0,
+        let capacity = buffer.capacity();
+        let kept = if capacity <= limits::LOG_SPARE_SMALL_BYTES {
+            limits::LOG_SPARE_BUFFERS
+        } else if capacity <= KEPT_BUFFER_BYTES {
+            limits::LOG_SPARE_LARGE_BUFFERS
+        } else {
+            0
         };
         if self.give_back.len() < kept {
             // Only this thread gives back, so there is room.
