@@ -62,7 +62,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let Some(level) = level_of(event.metadata()) else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let timestamp = Timestamp::from_unix_nanoseconds(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-        let mut bytes = self.sink.buffer();
+        let mut bytes = self.sink.spare().unwrap_or_default();
         encode(event, self.format, level, &timestamp, &mut bytes);
         let kind = StreamKind::Operational;
         if let Err(refused) = self.sink.send(Batch { bytes, records: 1, kind }) {

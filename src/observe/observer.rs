@@ -48,7 +48,12 @@ impl ShardObserver {
         }
     }
 
-    /// Hands what was recorded to the writers; to be called once a turn.
+    /// Hands what was recorded to the writers if they keep up; to be called once a turn.
+    pub fn offer(&mut self) {
+        self.log.offer();
+    }
+
+    /// Hands what was recorded to the writers; to be called soon after an [`offer`](Self::offer) that left something.
     pub fn flush(&mut self) {
         self.log.flush();
     }
@@ -59,7 +64,7 @@ impl ShardObserver {
         self.log.audit_congested()
     }
 
-    /// Whether [`flush`](Self::flush) has to be called again although nothing happens.
+    /// Whether [`flush`](Self::flush) has to be called although nothing happens.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
         self.log.has_backlog()

@@ -74,7 +74,16 @@ impl ShardLog {
         self.operational.hand_over_full_batch();
     }
 
-    /// Hands what was encoded to the writers; to be called once a turn.
+    /// Hands what was encoded to the writers if they have an empty buffer to give in return; to be called once a turn.
+    /// A writer that is behind gets larger batches instead of more of them, and no buffer is allocated.
+    pub fn offer(&mut self) {
+        self.operational.offer();
+        if let Some(audit) = &mut self.audit {
+            audit.offer();
+        }
+    }
+
+    /// Hands what was encoded to the writers; to be called soon after an [`offer`](Self::offer) that left something.
     pub fn flush(&mut self) {
         self.operational.hand_over_or_lose();
         if let Some(total) = self.operational.sink.losses_to_report(StreamKind::Access) {
@@ -94,11 +103,11 @@ impl ShardLog {
         self.audit.as_ref().is_some_and(|audit| audit.bytes.len() >= limits::AUDIT_BACKLOG_SOFT_BYTES)
     }
 
-    /// Whether anything is left after a [`flush`](Self::flush). The shard must then flush again without waiting for
-    /// traffic: nobody wakes it when the queue has room.
+    /// Whether anything is left after an [`offer`](Self::offer) or a [`flush`](Self::flush). The shard must then flush
+    /// without waiting for traffic: nobody wakes it when there is room.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
-        self.audit.as_ref().is_some_and(|audit| !audit.bytes.is_empty())
+        !self.operational.bytes.is_empty() || self.audit.as_ref().is_some_and(|audit| !audit.bytes.is_empty())
     }
 
     /// Hands everything over before the shard ends, and waits for room until `deadline`.
@@ -151,7 +160,7 @@ struct Lane {
 
 impl Lane {
     fn new(sink: Sink, kind: StreamKind) -> Lane {
-        Lane { bytes: sink.buffer(), sink, kind, records: 0 }
+        Lane { bytes: Vec::new(), sink, kind, records: 0 }
     }
 
     fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
@@ -167,11 +176,25 @@ impl Lane {
         Some(Batch { bytes, records, kind: self.kind })
     }
 
+    /// Hands the batch over if the writer has given a buffer back.
+    fn offer(&mut self) {
+        if !self.bytes.is_empty()
+            && let Some(spare) = self.sink.spare()
+        {
+            self.hand_over_for(spare);
+        }
+    }
+
     /// Hands the batch over, or keeps it.
     fn hand_over(&mut self) {
+        let spare = self.sink.spare().unwrap_or_default();
+        self.hand_over_for(spare);
+    }
+
+    fn hand_over_for(&mut self, spare: Vec<u8>) {
         let Some(batch) = self.take_batch() else { return };
         match self.sink.send(batch) {
-            Ok(()) => self.bytes = self.sink.buffer(),
+            Ok(()) => self.bytes = spare,
             Err(refused) => (self.bytes, self.records) = (refused.bytes, refused.records),
         }
     }

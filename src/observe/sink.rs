@@ -170,9 +170,9 @@ impl Sink {
         }
     }
 
-    /// An empty buffer, if possible one that has grown already.
-    pub fn buffer(&self) -> Vec<u8> {
-        self.spares.try_recv().unwrap_or_default()
+    /// An empty buffer that the writer has given back.
+    pub fn spare(&self) -> Option<Vec<u8>> {
+        self.spares.try_recv().ok()
     }
 
     /// Counts records that never reached the writer.

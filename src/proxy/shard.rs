@@ -64,6 +64,7 @@ pub struct Shard {
     pub(super) long_answers: LongAnswers,
     /// When to offer the writers again what they had no room for.
     backlog: Deadline,
+    has_backlog: Cell<bool>,
 }
 
 /// Counts one client connection.
@@ -86,6 +87,7 @@ impl Shard {
             observer: RefCell::new(process.shard()),
             process,
             backlog: Deadline::new(ring),
+            has_backlog: Cell::new(false),
             dates: RefCell::new(Dates::new(ring.now())),
             random: RefCell::new(Random::new()),
             exchanges: RefCell::default(),
@@ -122,8 +124,8 @@ impl Shard {
     /// Hands the records of this turn to the writers; once a turn.
     pub fn flush_records(&self) {
         let mut observer = self.observer.borrow_mut();
-        observer.flush();
-        if observer.has_backlog() {
+        observer.offer();
+        if observer.has_backlog() && !self.has_backlog.replace(true) {
             self.backlog.set(BACKLOG_RETRY);
         }
     }
@@ -137,7 +139,8 @@ impl Shard {
     pub fn poll_housekeeping(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.backlog.is_reached(cx.waker()) {
             self.backlog.clear();
-            self.flush_records();
+            self.has_backlog.set(false);
+            self.observer.borrow_mut().flush();
             return Poll::Ready(());
         }
         self.engine.poll_prune(cx)
