@@ -260,3 +260,7 @@ fn apply(overrides: &Overrides, config: &mut Config, origins: &mut Origins) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "candidate_tests.rs"]
+mod tests;

@@ -44,7 +44,7 @@ impl Origins {
         self.0.insert(path.into(), origin);
     }
 
-    /// Where the value at `path` came from; an element that is not noted itself answers for the list or block around it.
+    /// Where the value at `path` came from; for a value that is not noted itself, where the list or block around it did.
     #[must_use]
     pub fn of(&self, path: &str) -> Origin {
         let mut path = path;

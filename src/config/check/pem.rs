@@ -144,7 +144,7 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----\nTm90IGEga2V5\n-----END PUBLIC KEY-----",
             &ECDSA.replace("PUBLIC KEY", "CERTIFICATE"),
             &ECDSA.replace("-----END PUBLIC", "-----END OTHER"),
-            &ECDSA.replace("nQ==", ""),
+            &ECDSA.replace("LQ==", ""),
             &format!("{ECDSA}{ECDSA}"),
             // The algorithm is X25519, which signs nothing.
             &ed25519.replace("K2Vw", "K2Vu"),
