@@ -130,3 +130,7 @@ fn duration(path: &str, text: &str) -> Result<Duration, Problems> {
         .map(Duration::from_nanos)
         .ok_or_else(|| Problems::one(format!("{path}: is no positive duration")))
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

@@ -120,7 +120,7 @@ impl Block {
 }
 
 /// Most keys that an error about an unknown one lists.
-const KEYS_LISTED_MAX: usize = 16;
+const KEYS_LISTED_MAX: usize = 12;
 
 /// Context of reading one tree: where we are, what came from where, what is wrong.
 #[derive(Debug, Default)]

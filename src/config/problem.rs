@@ -133,6 +133,13 @@ impl Problems {
         self.kept.iter()
     }
 
+    /// The same list with each problem changed.
+    #[must_use]
+    pub fn map(mut self, change: impl FnMut(&mut Problem)) -> Self {
+        self.kept.iter_mut().for_each(change);
+        self
+    }
+
     /// One line for each problem, and one for those that were only counted.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

@@ -132,6 +132,9 @@ block! {
         /// Accepts rules that expose raw reads: archive, export, logs, attach, image tarballs, pushes. Holds for the root
         /// rules and for every profile.
         pub insecure_allow_read_exfiltration: bool = false, applied;
+        /// What is allowed: the first rule that matches method and path decides, and what no rule matches is denied. When
+        /// absent or empty, the built-in rules hold, or those of the compatibility variables.
+        pub rules: Vec<Rule> = Vec::new(), applied;
         /// What clients see of the Engine's answers and of denials.
         pub response: Response = Response::default(), applied;
         /// What request bodies may ask for, where the root rules decide.
@@ -150,8 +153,5 @@ block! {
         pub reload: Reload = Reload::default(), restart;
         /// Signature on the configuration file itself.
         pub policy_bundle: PolicyBundle = PolicyBundle::default(), restart;
-        /// What is allowed: the first rule that matches method and path decides, and what no rule matches is denied. When
-        /// absent or empty, the built-in rules hold, or those of the compatibility variables.
-        pub rules: Vec<Rule> = Vec::new(), applied;
     }
 }
