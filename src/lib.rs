@@ -47,5 +47,9 @@ pub mod proxy;
 #[cfg(feature = "daemon")]
 pub mod control;
 
+// Beside the product: the Engine that tests, benches and the demo put behind it.
+#[cfg(feature = "daemon")]
+pub mod scripted;
+
 #[cfg(feature = "daemon")]
 pub mod cli;

@@ -52,3 +52,29 @@ pub const CONFIG_MAX_VALUES: usize = 200_000;
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
 /// Most shards that can be asked for.
 pub const SHARDS_MAX: usize = 1_024;
+/// How long a connection waits for the audit writer before it takes its next request all the same.
+pub const AUDIT_WAIT: Duration = Duration::from_secs(5);
+/// Records that one shard encodes before it hands them to a log writer, even within one turn.
+pub const LOG_BATCH_BYTES: usize = 32 << 10;
+/// Batches that wait for one log writer.
+pub const LOG_QUEUE_MAX_BATCHES: usize = 1024;
+/// Bytes that wait for one log writer; one batch is always accepted.
+pub const LOG_QUEUE_MAX_BYTES: usize = 8 << 20;
+/// Empty buffers that a log writer keeps for reuse.
+pub const LOG_SPARE_BUFFERS: usize = 64;
+/// Write buffer of a log file.
+pub const LOG_FILE_BUFFER_BYTES: usize = 64 << 10;
+/// Longest time that a record stays in the write buffer of a log file.
+pub const LOG_FILE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause of a log writer after a write. Batches that arrive meanwhile wake nobody.
+pub const LOG_WRITER_REST: Duration = Duration::from_millis(2);
+/// How long the log writers may take to write what is left when the process ends.
+pub const LOG_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest time between two warnings about lost records of one kind.
+pub const LOG_LOSS_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// Audit events that a shard holds back while the queue is full, before its connections wait.
+pub const AUDIT_BACKLOG_SOFT_BYTES: usize = 1 << 20;
+/// Audit events that a shard holds back at all; further ones are lost, and counted.
+pub const AUDIT_BACKLOG_MAX_BYTES: usize = 8 << 20;
+/// Combinations of request labels that one shard counts separately; further ones share a series.
+pub const METRIC_SERIES_MAX: usize = 16_384;

@@ -8,7 +8,7 @@ pub mod demo;
 mod judge;
 mod presets;
 mod schema;
-pub mod serve;
+mod serve;
 mod terminal;
 mod validate;
 mod version;
@@ -69,11 +69,12 @@ fn run(arguments: Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
     let file = arguments.config.map_or(ConfigFile::Default, ConfigFile::Named);
     let environment = || std::env::vars_os().collect::<Environment>();
     match arguments.command.unwrap_or_default() {
-        Command::Serve(flags) => serve::run(&flags.into_overrides(), &file),
+        Command::Serve(flags) => serve::run(&flags.into_overrides(), &file, terminal),
         Command::Validate(flags) => validate::run(&file, &environment(), flags.output, terminal),
         Command::Match(flags) => judge::run(&file, &environment(), &flags, terminal),
         Command::Version(flags) => version::run(flags.output, terminal),
-        Command::Demo => demo::run(),
+        Command::Demo if demo::run(&mut std::io::stdout().lock()) => Ok(()),
+        Command::Demo => Err(Failure::Told),
         Command::Presets { command } => presets::run(&command, terminal),
         Command::Schema(flags) => schema::run(flags.output, terminal),
         Command::Completions { shell } => {

@@ -1,19 +1,125 @@
-//! `serve`: start-up in the order of spec 10 §3.1, then the servers.
+//! `serve`: start-up in the order of spec 10 §3.1 and 70 §6, then the server until a signal ends it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::Failure;
-use crate::config::{Candidate, ConfigFile, Environment, Overrides, compile, unavailable};
+use super::terminal::Terminal;
+use crate::config::build::{BUILT, COMMIT, RUSTC, VERSION};
+use crate::config::notice::{Notice, notices};
+use crate::config::{
+    Candidate, ConfigFile, Environment, LogFormat, LogLevel, Overrides, Settings, SinkTarget, compile, unavailable,
+};
+use crate::control::Server;
+use crate::observe;
+use crate::observe::banner::{BannerFacts, banner};
+use crate::observe::logger::LogLayer;
+use crate::observe::{BuildInfo, LogStreams, Metrics, Observer, Sinks};
+use crate::policy::Plan;
+use crate::record::{Format, Level, OwnershipContext};
+
+const BUILD: BuildInfo = BuildInfo { version: VERSION, commit: COMMIT, date: BUILT, runtime: RUSTC };
 
 /// Serves until a signal ends the process.
 ///
 /// # Errors
-/// The first stage of the start-up that fails, with its prefix.
-pub fn run(overrides: &Overrides, file: &ConfigFile) -> Result<(), Failure> {
+/// The first stage of the start-up that fails, with its prefix; or the shard that ended unasked.
+pub(super) fn run(overrides: &Overrides, file: &ConfigFile, terminal: &mut Terminal) -> Result<(), Failure> {
     let environment: Environment = std::env::vars_os().collect();
     let candidate = Candidate::load(file, &environment, overrides)?;
-    compile(&candidate).map_err(|problems| Failure::Error(format!("config validation: {problems}")))?;
+    let (settings, plan) =
+        compile(&candidate).map_err(|problems| Failure::Error(format!("config validation: {problems}")))?;
     let missing = unavailable(&candidate);
     if !missing.is_empty() {
         return Err(Failure::Error(format!("config validation: {missing}")));
     }
-    Err(Failure::Error("serve: not available in this build".to_owned()))
+    let mut sinks = Sinks::default();
+    let served = serve(&candidate, &settings, &plan, &mut sinks, terminal);
+    sinks.close();
+    served
+}
+
+fn serve(
+    candidate: &Candidate,
+    settings: &Settings,
+    plan: &Plan,
+    sinks: &mut Sinks,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let log = &settings.log;
+    let operational = sinks.open(&sink_of(&log.output)).map_err(|error| Failure::Error(format!("logger: {error}")))?;
+    let (format, level) = (format_of(log.format), level_of(log.level));
+    LogLayer::new(operational.clone(), format, level)
+        .install()
+        .map_err(|error| Failure::Error(format!("logger: {error}")))?;
+    let audit = log.audit.as_ref().map(|target| sinks.open(&sink_of(target))).transpose();
+    let audit = audit.map_err(|error| Failure::Error(format!("audit logger: {error}")))?;
+    notices(candidate, plan).iter().for_each(say);
+    let streams = LogStreams { operational, format, level, access: log.access_log, audit };
+    let metrics = settings.metrics.as_ref().map(|_| Metrics::new(BUILD, SystemTime::now()));
+    let observer = Arc::new(Observer { streams, metrics });
+    let ownership = &candidate.config.ownership;
+    let ownership = OwnershipContext { owner: ownership.owner.clone(), label_key: ownership.label_key.clone() };
+    let server = Server::bind(settings, plan.clone(), ownership, observer)?;
+    let upstream = settings.upstream.display().to_string();
+    let rules = plan.rules.rules().len();
+    server.run(|address| {
+        let facts = BannerFacts {
+            build: BUILD,
+            listeners: &[address.to_owned()],
+            admin: None,
+            upstream: &upstream,
+            rules,
+            log_format: log.format.as_str(),
+            log_level: log.level.as_str(),
+            access_log: log.access_log,
+        };
+        terminal.complain(&banner(&facts, terminal.has_colour()));
+        tracing::info!(
+            version = VERSION,
+            listeners = address,
+            upstream,
+            rules,
+            log_level = log.level.as_str(),
+            "sockguard started"
+        );
+    })?;
+    tracing::info!("sockguard stopped");
+    Ok(())
+}
+
+/// Logs a notice. Attribute names are not known beforehand, so they go into one attribute.
+fn say(notice: &Notice) {
+    let attributes: Vec<String> = notice.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let attributes = attributes.join(" ");
+    match notice.level {
+        LogLevel::Debug => tracing::debug!(attributes, "{}", notice.message),
+        LogLevel::Info => tracing::info!(attributes, "{}", notice.message),
+        LogLevel::Warn => tracing::warn!(attributes, "{}", notice.message),
+        LogLevel::Error => tracing::error!(attributes, "{}", notice.message),
+    }
+}
+
+fn sink_of(target: &SinkTarget) -> observe::SinkTarget {
+    match target {
+        SinkTarget::Stderr => observe::SinkTarget::Stderr,
+        SinkTarget::Stdout => observe::SinkTarget::Stdout,
+        SinkTarget::File(path) => observe::SinkTarget::File(path.clone()),
+    }
+}
+
+fn format_of(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
+    }
+}
+
+fn level_of(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    }
 }

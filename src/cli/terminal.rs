@@ -25,6 +25,10 @@ impl Terminal {
         Self { has_colour: !is_set("NO_COLOR") && (is_set("FORCE_COLOR") || is_terminal) }
     }
 
+    pub(super) fn has_colour(&self) -> bool {
+        self.has_colour
+    }
+
     /// The text, coloured when there is colour.
     pub(super) fn paint(&self, colour: Colour, text: &str) -> String {
         let code = match colour {

@@ -119,8 +119,7 @@ async fn run(
     ready: flume::Sender<Event>,
 ) {
     let inbox = mailbox.attach(&ring);
-    let observer = common.observer.shard();
-    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, observer));
+    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, common.observer));
     let recorder = Rc::downgrade(&shard);
     ring.set_before_wait(move || {
         if let Some(shard) = recorder.upgrade() {
@@ -132,7 +131,7 @@ async fn run(
         let keep = |message| serve(&shard, message);
         let accepting = async {
             match &acceptor {
-                Some(acceptor) => accept(&ring, index, acceptor, &router, keep).await,
+                Some(acceptor) => accept(&ring, index, acceptor, &router, keep, || shard.shed_idle()).await,
                 None => std::future::pending().await,
             }
         };
@@ -140,7 +139,7 @@ async fn run(
     }
     drop(acceptor);
     drain(&ring, &shard).await;
-    shard.flush_records();
+    shard.close_records();
 }
 
 fn serve(shard: &Rc<proxy::Shard>, message: Message) {
@@ -158,7 +157,7 @@ fn serve(shard: &Rc<proxy::Shard>, message: Message) {
 /// Serves what comes by mail and keeps house, until the word to drain comes.
 async fn until_drain(shard: &Rc<proxy::Shard>, inbox: &Inbox<Message>) {
     poll_fn(|cx| {
-        while shard.engine().poll_prune(cx).is_ready() {}
+        while shard.poll_housekeeping(cx).is_ready() {}
         loop {
             match inbox.poll_next(cx) {
                 Poll::Ready(Message::Drain) => return Poll::Ready(()),

@@ -5,19 +5,29 @@ use super::exchange::{Exchange, ReasonText};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::{forward, local, tunnel};
+use std::time::Duration;
+
 use crate::endpoint;
 use crate::http::{FieldName, Version};
+use crate::limits;
+use crate::observe::ActiveRequest;
 use crate::policy::rules::NO_MATCHING_ALLOW_RULE;
 use crate::policy::{Decision, Reason};
 use crate::record::{Protocol, Record, RequestId, TraceContext};
 
+/// How often a connection looks whether the audit writer has caught up.
+const AUDIT_POLL: Duration = Duration::from_millis(32);
+
 /// Handles one request whose head is parsed, and records it.
 pub(super) async fn handle<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
-    begin(context, exchange);
+    let active = begin(context, exchange);
     let mut in_flight = context.shard.begin_request();
     let after = layers(context, exchange, &mut in_flight).await;
-    drop(in_flight);
+    drop((in_flight, active));
     finish(context, exchange);
+    if context.shard.observer.borrow().audit_congested() {
+        Box::pin(await_audit(context)).await;
+    }
     after
 }
 
@@ -56,6 +66,12 @@ fn judge(exchange: &mut Exchange) -> Verdict {
         return Verdict::Denied { status: 403 };
     };
     let plan = &generation.plan;
+    if exchange.path.canonical().is_empty() {
+        // An absolute target without a path: the Engine would read it as `/`, which is not what rules have judged.
+        exchange.facts.rule = -1;
+        exchange.decide(Decision::Deny, Reason::NoMatchingAllowRule, ReasonText::Fixed(NO_MATCHING_ALLOW_RULE));
+        return Verdict::Denied { status: 403 };
+    }
     let verdict = plan.rules.judge(exchange.method(), exchange.path.canonical());
     let (decision, reason, rule) = (verdict.decision, verdict.reason, verdict.rule);
     let text = usize::try_from(rule).map_or(ReasonText::Fixed(NO_MATCHING_ALLOW_RULE), ReasonText::Rule);
@@ -77,7 +93,7 @@ fn judge(exchange: &mut Exchange) -> Verdict {
 }
 
 /// Request id, trace context, the policy in force, and the beginning of the measurement.
-fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) {
+fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> Option<ActiveRequest> {
     let shard = context.shard;
     exchange.began = shard.ring.now();
     exchange.generation = Some(shard.policy.current());
@@ -87,18 +103,30 @@ fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) {
     exchange.trace = TraceContext::from_header(traceparent, &random.take());
     exchange.traceparent = exchange.trace.traceparent();
     drop(random);
-    shard.observer.borrow_mut().started();
+    shard.observer.borrow().started()
 }
 
 /// One access record, one audit event, one count (spec 70 §2, §3, §8).
 fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
+    let record = record(context, exchange);
+    let route = if exchange.facts.path_judged {
+        exchange.endpoint.route(exchange.path.canonical())
+    } else {
+        endpoint::Route::of(record.raw_path)
+    };
     let shard = context.shard;
-    let now = shard.ring.now();
-    let judged = exchange.facts.path_judged;
-    let record = Record {
+    let unix_nanoseconds = shard.dates.borrow_mut().unix_nanoseconds(shard.ring.now());
+    shard.observer.borrow_mut().finish(&record, route, unix_nanoseconds);
+}
+
+/// What is known of a request so far.
+pub(super) fn record<'e, T: Transport>(context: &'e Context<'_, T>, exchange: &'e Exchange) -> Record<'e> {
+    let shard = context.shard;
+    let latency = shard.ring.now().saturating_duration_since(exchange.began);
+    Record {
         method: exchange.method(),
         raw_path: exchange.raw_path(),
-        canonical_path: if judged { exchange.path.canonical() } else { b"" },
+        canonical_path: if exchange.facts.path_judged { exchange.path.canonical() } else { b"" },
         request_id: &exchange.request_id,
         client_request_id: exchange.head.first(&exchange.input, FieldName::XRequestId).unwrap_or_default(),
         trace: &exchange.trace,
@@ -109,8 +137,7 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
         reason: exchange.facts.reason,
         reason_text: exchange.reason_text(),
         status: exchange.facts.status,
-        latency_microseconds: u64::try_from(now.saturating_duration_since(exchange.began).as_micros())
-            .unwrap_or(u64::MAX),
+        latency_microseconds: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
         sent_bytes: exchange.facts.sent_bytes,
         peer: context.peer,
         listener: shard.facts.listener,
@@ -120,9 +147,15 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
             Version::Http11 => Protocol::Http11,
         },
         ownership: &shard.facts.ownership,
-    };
-    let route =
-        if judged { exchange.endpoint.route(exchange.path.canonical()) } else { endpoint::Route::of(record.raw_path) };
-    let unix_nanoseconds = shard.dates.borrow_mut().unix_nanoseconds(now);
-    shard.observer.borrow_mut().finish(&record, route, unix_nanoseconds);
+    }
+}
+
+/// Waits, for a while, until the audit writer has caught up: better late than lost. The answer is out by now.
+async fn await_audit<T: Transport>(context: &Context<'_, T>) {
+    let shard = context.shard;
+    let until = shard.ring.now() + limits::AUDIT_WAIT;
+    while shard.observer.borrow().audit_congested() && shard.ring.now() < until {
+        context.deadline.set(AUDIT_POLL);
+        context.deadline.reached().await;
+    }
 }

@@ -15,10 +15,12 @@ use crate::rt::Stream;
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
     let status = exchange.answer.head.status;
     let has_body = framing != Framing::None;
-    has_body
-        && (200..300).contains(&status)
-        && status != 205
-        && exchange.generation.as_deref().is_some_and(|one| one.redaction.covers(exchange.path.canonical()).is_some())
+    has_body && (200..300).contains(&status) && status != 205 && is_covered(exchange)
+}
+
+/// Whether answers on the path of this request are filtered.
+pub(super) fn is_covered(exchange: &Exchange) -> bool {
+    exchange.generation.as_deref().is_some_and(|one| one.redaction.covers(exchange.path.canonical()).is_some())
 }
 
 /// Answers with the filtered body.

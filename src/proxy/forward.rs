@@ -144,6 +144,7 @@ pub(super) fn write_request_head(
         framing,
         keep_expect,
         keep_tracestate: exchange.trace.is_tracestate_kept(),
+        identity_coding: filter::is_covered(exchange),
         upgrade,
         correlation: local::correlation(exchange),
     };
@@ -212,7 +213,7 @@ pub(super) async fn lose<T: Transport>(context: &Context<'_, T>, exchange: &mut 
         Lost::Malformed(cause) => local::fail(context, exchange, Failure::Unreachable, &cause).await,
         Lost::Late => local::fail(context, exchange, Failure::Late, &"no response head in time").await,
         Lost::ClientGone => {
-            local::record_failure(exchange, Failure::Unreachable, &"client closed the connection");
+            local::record_failure(context, exchange, Failure::Unreachable, &"client closed the connection");
             After::Close
         }
         Lost::BadBody => {
@@ -291,9 +292,9 @@ async fn exchange_streamed<T: Transport>(context: &Context<'_, T>, exchange: &mu
                 watched.set(true);
                 match outcome {
                     // An Engine that stops reading has usually said why.
-                    Ok(()) | Err(UploadError::EngineGone(_)) => {}
+                    Ok(()) | Err(UploadError::EngineGone) => {}
                     Err(UploadError::ClientGone) => return Poll::Ready(Err(Lost::ClientGone)),
-                    Err(UploadError::Malformed(_)) => return Poll::Ready(Err(Lost::BadBody)),
+                    Err(UploadError::Malformed) => return Poll::Ready(Err(Lost::BadBody)),
                 }
             }
             head.as_mut().poll(cx)

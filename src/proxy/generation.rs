@@ -32,21 +32,21 @@ impl Generation {
 pub type Published = Arc<ArcSwap<Generation>>;
 
 /// One shard's handle on the published generation: no lock and no shared counter per request.
-pub struct Policy {
+pub(super) struct Policy {
     cache: RefCell<Cache<Published, Arc<Generation>>>,
     current: RefCell<Rc<Arc<Generation>>>,
 }
 
 impl Policy {
     /// Follows `published`.
-    pub fn new(published: Published) -> Policy {
+    pub(super) fn new(published: Published) -> Policy {
         let mut cache = Cache::new(published);
         let current = Rc::new(Arc::clone(cache.load()));
         Policy { cache: RefCell::new(cache), current: RefCell::new(current) }
     }
 
     /// The generation for a request that begins now.
-    pub fn current(&self) -> Rc<Arc<Generation>> {
+    pub(super) fn current(&self) -> Rc<Arc<Generation>> {
         let mut cache = self.cache.borrow_mut();
         let latest = cache.load();
         let mut current = self.current.borrow_mut();

@@ -213,9 +213,9 @@ async fn await_answer<T: Transport>(
         if !upload_over {
             match upload.as_mut().poll(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(()) | Err(UploadError::EngineGone(_))) => upload_over = true,
+                Poll::Ready(Ok(()) | Err(UploadError::EngineGone)) => upload_over = true,
                 Poll::Ready(Err(UploadError::ClientGone)) => return Poll::Ready(Err(Lost::ClientGone)),
-                Poll::Ready(Err(UploadError::Malformed(_))) => return Poll::Ready(Err(Lost::BadBody)),
+                Poll::Ready(Err(UploadError::Malformed)) => return Poll::Ready(Err(Lost::BadBody)),
             }
         }
         if upload_over && waiting.is_some() && context.client.poll_closed(cx).is_ready() {

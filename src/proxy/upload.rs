@@ -4,7 +4,6 @@
 //! (spec 60 §3.3). A transfer that fills its receives moves to bulk buffers of its own.
 
 use std::future::poll_fn;
-use std::io;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -28,9 +27,9 @@ pub(super) enum UploadError {
     /// The client left before its body was complete.
     ClientGone,
     /// The client's body violates its framing.
-    Malformed(ChunkError),
+    Malformed,
     /// The Engine takes no more.
-    EngineGone(io::Error),
+    EngineGone,
 }
 
 /// Where the body comes from: what was received with the head, then the connection.
@@ -85,11 +84,11 @@ pub(super) async fn run<T: Transport>(
     loop {
         out.clear();
         let piece = input.get(*input_used..).unwrap_or_default();
-        *input_used += append_piece(body, piece, out).map_err(UploadError::Malformed)?;
+        *input_used += append_piece(body, piece, out).map_err(|_| UploadError::Malformed)?;
         if !out.is_empty() {
             let (sent, back) = engine.send(std::mem::take(out)).await;
             *out = back;
-            sent.map_err(UploadError::EngineGone)?;
+            sent.map_err(|_| UploadError::EngineGone)?;
         }
         if body.is_complete() {
             return Ok(());
@@ -127,17 +126,17 @@ async fn bulk<T: Transport>(
                 piece.narrow(0..here);
                 body.left -= here as u64;
             }
-            Framing::Chunked => rechunk(body, &mut piece, input).map_err(UploadError::Malformed)?,
+            Framing::Chunked => rechunk(body, &mut piece, input).map_err(|_| UploadError::Malformed)?,
             Framing::None | Framing::Close => return Ok(()),
         }
         if !piece.payload().is_empty() {
-            engine.send_bulk(piece).await.map_err(UploadError::EngineGone)?;
+            engine.send_bulk(piece).await.map_err(|_| UploadError::EngineGone)?;
         }
     }
     if body.framing == Framing::Chunked {
         let mut last = Vec::new();
         chunked::append_last(&mut last, b"");
-        engine.send(last).await.0.map_err(UploadError::EngineGone)?;
+        engine.send(last).await.0.map_err(|_| UploadError::EngineGone)?;
     }
     Ok(())
 }

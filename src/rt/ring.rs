@@ -214,9 +214,14 @@ impl Ring {
         self.draining.get()
     }
 
-    /// Asks every connection to finish and wakes all that wait for bytes, so that they see it.
+    /// Asks every connection to finish.
     pub fn drain(&self) {
         self.draining.set(true);
+        self.wake_all();
+    }
+
+    /// Wakes every task that waits for bytes or connections, so that it looks at what has changed.
+    pub fn wake_all(&self) {
         let mut wakers = Vec::new();
         {
             let mut inner = self.inner.borrow_mut();
