@@ -358,3 +358,15 @@ fn an_endless_file_is_not_read_to_its_end() {
     let error = Candidate::load(&ConfigFile::Named("/dev/zero".into()), &Environment::default(), &Overrides::default());
     assert!(error.map(|_| ()).expect_err("too big").to_string().contains("1048577 bytes"));
 }
+
+proptest::proptest! {
+    /// Whatever the file and a variable say, reading and judging them ends without a panic.
+    #[test]
+    fn no_text_panics(text in "([a-z_]{1,4}|listen|rules|clients|profiles|log|[\\[\\]{}:,&*!|>'\"#\n -]|<<|\\PC){0,60}", value in "\\PC{0,20}") {
+        let environment: Environment = [("SOCKGUARD_ADMIN_MAX_REQUEST_BYTES", value)].into_iter().collect();
+        let layers = Layers::Environment(&environment);
+        if let Ok(candidate) = Candidate::from_bytes(text.as_bytes(), layers, &Overrides::default()) {
+            let _ = crate::config::compile(&candidate);
+        }
+    }
+}

@@ -167,8 +167,8 @@ struct Reading<'text> {
     values: usize,
     text_bytes: usize,
     floats: usize,
-    /// The last line that was seen. The parser lends out keys and texts but not numbers: these are told with the line of
-    /// what was before them.
+    /// The last line that was seen. The parser lends out keys and texts but not numbers: these are told with the line
+    /// of what was before them.
     line: usize,
 }
 

@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn public_keys() {
-        let ed25519 = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----";
+        let ed25519 = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+            -----END PUBLIC KEY-----";
         assert!(is_public_key(ECDSA) && is_public_key(ed25519));
         assert!(is_public_key(&format!("comment\n{ECDSA}trailer\n")));
         for wrong in [

@@ -1,5 +1,5 @@
-//! One table for every numbered check of spec 10 §4: what it refuses, with the texts that must appear, beside its nearest
-//! allowed neighbour.
+//! One table for every numbered check of spec 10 §4: what it refuses, with the texts that must appear, beside its
+//! nearest allowed neighbour.
 
 use std::collections::BTreeSet;
 
