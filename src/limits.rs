@@ -58,15 +58,23 @@ pub const AUDIT_WAIT: Duration = Duration::from_secs(5);
 pub const LOG_BATCH_BYTES: usize = 32 << 10;
 /// Batches that wait for one log writer.
 pub const LOG_QUEUE_MAX_BATCHES: usize = 1024;
+/// Batches that end the rest of a log writer early.
+pub const LOG_QUEUE_URGENT_BATCHES: usize = 256;
+/// Bytes that end the rest of a log writer early.
+pub const LOG_QUEUE_URGENT_BYTES: usize = 2 << 20;
 /// Bytes that wait for one log writer; one batch is always accepted.
 pub const LOG_QUEUE_MAX_BYTES: usize = 8 << 20;
-/// Empty buffers that a log writer keeps for reuse.
-pub const LOG_SPARE_BUFFERS: usize = 64;
+/// Empty buffers that a log writer keeps for reuse: as many as can be on their way in ordinary operation.
+pub const LOG_SPARE_BUFFERS: usize = 512;
+/// How many of them may be larger than [`LOG_SPARE_SMALL_BYTES`].
+pub const LOG_SPARE_LARGE_BUFFERS: usize = 64;
+/// Capacity up to which a spare buffer counts as small.
+pub const LOG_SPARE_SMALL_BYTES: usize = 4 << 10;
 /// Write buffer of a log file.
 pub const LOG_FILE_BUFFER_BYTES: usize = 64 << 10;
 /// Longest time that a record stays in the write buffer of a log file.
 pub const LOG_FILE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// Pause of a log writer after a write. Batches that arrive meanwhile wake nobody.
+/// Pause of a log writer after a write. Batches that arrive meanwhile wake nobody, until they are urgent.
 pub const LOG_WRITER_REST: Duration = Duration::from_millis(2);
 /// How long the log writers may take to write what is left when the process ends.
 pub const LOG_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,3 +86,8 @@ pub const AUDIT_BACKLOG_SOFT_BYTES: usize = 1 << 20;
 pub const AUDIT_BACKLOG_MAX_BYTES: usize = 8 << 20;
 /// Combinations of request labels that one shard counts separately; further ones share a series.
 pub const METRIC_SERIES_MAX: usize = 16_384;
+/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
+/// stops at 10 000; spec 30 §0.3 allows a lower cap).
+pub const JSON_MAX_DEPTH: usize = 128;
+/// Answers that are read whole and did not come in one piece, at once on one shard.
+pub const LONG_ANSWERS_AT_ONCE: usize = 4;

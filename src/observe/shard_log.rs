@@ -163,17 +163,16 @@ impl Lane {
         if self.bytes.is_empty() {
             return None;
         }
-        let bytes = std::mem::replace(&mut self.bytes, self.sink.buffer());
-        Some(Batch { bytes, records: std::mem::take(&mut self.records), kind: self.kind })
+        let (bytes, records) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.records));
+        Some(Batch { bytes, records, kind: self.kind })
     }
 
     /// Hands the batch over, or keeps it.
     fn hand_over(&mut self) {
-        if let Some(batch) = self.take_batch()
-            && let Err(refused) = self.sink.send(batch)
-        {
-            self.bytes = refused.bytes;
-            self.records = refused.records;
+        let Some(batch) = self.take_batch() else { return };
+        match self.sink.send(batch) {
+            Ok(()) => self.bytes = self.sink.buffer(),
+            Err(refused) => (self.bytes, self.records) = (refused.bytes, refused.records),
         }
     }
 

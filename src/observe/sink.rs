@@ -1,16 +1,15 @@
 //! Log sinks: where records go, one writer thread for each distinct target (spec 70 §1.2).
 //!
 //! Owns the queues in front of the writers and the count of what was lost there. Handing a batch over never blocks: a
-//! full queue gives the batch back, and the caller says what becomes of it. Writing itself is in
-//! [`writer`](super::writer).
+//! full queue gives the batch back, and the caller says what becomes of it. Writing itself is in `writer`.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
 use rustix::fs::OFlags;
@@ -109,7 +108,9 @@ pub struct Sink {
 /// What handles and writer have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) queued_bytes: AtomicUsize,
+    queued_bytes: AtomicUsize,
+    queued_batches: AtomicUsize,
+    writer: OnceLock<Thread>,
     lost: PerKind<Lost>,
     opened: Instant,
 }
@@ -130,15 +131,21 @@ impl Sink {
     /// Gives the batch back when the writer is behind. When the writer has gone, the batch is counted as lost instead.
     pub fn send(&self, batch: Batch) -> Result<(), Batch> {
         let size = batch.bytes.len();
-        let queued = self.shared.queued_bytes.fetch_add(size, Ordering::Relaxed);
+        let queued = self.shared.queued_bytes.load(Ordering::Relaxed);
         if queued > 0 && queued.saturating_add(size) > limits::LOG_QUEUE_MAX_BYTES {
-            self.shared.queued_bytes.fetch_sub(size, Ordering::Relaxed);
             return Err(batch);
         }
+        // Counted before it is queued: the writer must not take off what was not added yet.
+        let is_urgent = self.shared.add_queued(size);
         match self.queue.try_send(Message::Batch(batch)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if is_urgent {
+                    self.shared.end_rest();
+                }
+                Ok(())
+            }
             Err(refused) => {
-                self.shared.queued_bytes.fetch_sub(size, Ordering::Relaxed);
+                self.shared.remove_queued(size);
                 let is_full = matches!(refused, flume::TrySendError::Full(_));
                 match refused.into_inner() {
                     Message::Batch(batch) if is_full => Err(batch),
@@ -156,9 +163,9 @@ impl Sink {
     /// finds no room until `deadline` is lost.
     pub fn send_until(&self, batch: Batch, deadline: Instant) {
         let (size, kind, records) = (batch.bytes.len(), batch.kind, batch.records);
-        self.shared.queued_bytes.fetch_add(size, Ordering::Relaxed);
+        self.shared.add_queued(size);
         if self.queue.send_deadline(Message::Batch(batch), deadline).is_err() {
-            self.shared.queued_bytes.fetch_sub(size, Ordering::Relaxed);
+            self.shared.remove_queued(size);
             self.count_lost(kind, records);
         }
     }
@@ -208,7 +215,34 @@ impl Sink {
 
 impl Shared {
     pub(super) fn new() -> Shared {
-        Shared { queued_bytes: AtomicUsize::new(0), lost: PerKind::default(), opened: Instant::now() }
+        Shared {
+            queued_bytes: AtomicUsize::new(0),
+            queued_batches: AtomicUsize::new(0),
+            writer: OnceLock::new(),
+            lost: PerKind::default(),
+            opened: Instant::now(),
+        }
+    }
+
+    /// Counts a batch as queued; true when this one made the queue so long that the writer should not rest.
+    fn add_queued(&self, size: usize) -> bool {
+        let bytes = self.queued_bytes.fetch_add(size, Ordering::Relaxed);
+        let batches = self.queued_batches.fetch_add(1, Ordering::Relaxed);
+        let crosses = |before: usize, after: usize, mark: usize| before < mark && after >= mark;
+        crosses(bytes, bytes.saturating_add(size), limits::LOG_QUEUE_URGENT_BYTES)
+            || crosses(batches, batches.saturating_add(1), limits::LOG_QUEUE_URGENT_BATCHES)
+    }
+
+    /// Counts a batch as queued no more.
+    pub(super) fn remove_queued(&self, size: usize) {
+        self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.queued_batches.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn end_rest(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
     }
 
     pub(super) fn count_lost(&self, kind: StreamKind, records: u64) {
@@ -274,6 +308,7 @@ impl Sinks {
                 writer.run();
             })
             .map_err(SinkError::Thread)?;
+        shared.writer.get_or_init(|| writer.thread().clone());
         let sink = Sink { shared, queue, spares };
         self.open.push(OpenSink { target, sink: sink.clone(), writer, ended });
         Ok(sink)

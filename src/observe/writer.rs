@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -98,26 +97,26 @@ impl Writer {
 
     /// Writes until it is told to end.
     pub(super) fn run(mut self) {
-        loop {
+        let mut is_open = true;
+        while is_open {
             match self.wait() {
                 Event::Message(Message::Batch(batch)) => {
                     self.take(batch);
-                    if !self.take_queued() {
-                        break;
+                    is_open = self.take_queued();
+                    if self.is_flush_due() {
+                        self.write_pending();
                     }
-                    match self.flush {
-                        Flush::AtOnce => self.write_pending(),
-                        Flush::Buffered => {}
+                    if is_open {
+                        // While this thread rests it waits for no message, so a busy shard does not pay for waking it.
+                        std::thread::park_timeout(limits::LOG_WRITER_REST);
                     }
-                    // While this thread sleeps it waits for no message, so a busy shard does not pay for waking it.
-                    std::thread::sleep(limits::LOG_WRITER_REST);
                 }
                 Event::FlushDue => self.write_pending(),
-                Event::Message(Message::Close) | Event::Abandoned => break,
+                Event::Message(Message::Close) | Event::Abandoned => is_open = false,
             }
         }
-        // Whatever was handed over before the end, behind the message that announced it included.
-        while self.take_queued() && !self.queue.is_empty() {}
+        // What came while the end was announced.
+        self.take_queued();
         self.write_pending();
     }
 
@@ -132,15 +131,23 @@ impl Writer {
         }
     }
 
+    fn is_flush_due(&self) -> bool {
+        match self.flush {
+            Flush::AtOnce => true,
+            Flush::Buffered => self.flush_due.is_some_and(|due| due <= Instant::now()),
+        }
+    }
+
     /// Takes all batches that are queued; false when the end was announced among them.
     fn take_queued(&mut self) -> bool {
+        let mut is_open = true;
         while let Ok(message) = self.queue.try_recv() {
             match message {
                 Message::Batch(batch) => self.take(batch),
-                Message::Close => return false,
+                Message::Close => is_open = false,
             }
         }
-        true
+        is_open
     }
 
     pub(super) fn take(&mut self, batch: Batch) {
@@ -155,11 +162,24 @@ impl Writer {
             self.pending.extend_from_slice(&bytes);
             self.flush_due.get_or_insert_with(|| Instant::now() + limits::LOG_FILE_FLUSH_INTERVAL);
         }
-        self.shared.queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-        if bytes.capacity() <= KEPT_BUFFER_BYTES {
-            bytes.clear();
-            // When enough spare buffers are there already, this one is freed.
-            let _ = self.give_back.try_send(bytes);
+        self.shared.remove_queued(bytes.len());
+        bytes.clear();
+        self.keep_spare(bytes);
+    }
+
+    /// Gives a buffer back for reuse, unless it is larger than ordinary ones or there are enough.
+    fn keep_spare(&self, buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        let kept = if capacity <= limits::LOG_SPARE_SMALL_BYTES {
+            limits::LOG_SPARE_BUFFERS
+        } else if capacity <= KEPT_BUFFER_BYTES {
+            limits::LOG_SPARE_LARGE_BUFFERS
+        } else {
+            0
+        };
+        if self.give_back.len() < kept {
+            // Only this thread gives back, so there is room.
+            let _ = self.give_back.try_send(buffer);
         }
     }
 

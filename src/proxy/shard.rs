@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::clock::{Dates, Random};
 use super::exchange::Exchange;
+use super::filter::LongAnswers;
 use super::generation::{Policy, Published};
 use crate::engine::Engine;
 use crate::engine::reach::Liveness;
 use crate::observe::{Observer, ShardObserver};
 use crate::record::{Listener, OwnershipContext};
+use crate::redaction::Scratch;
 use crate::rt::{Deadline, Notify, Ring};
 
 /// How soon writers that had no room are asked again.
@@ -58,6 +60,8 @@ pub struct Shard {
     finished: Notify,
     connections: Cell<usize>,
     shed: Cell<Instant>,
+    pub(super) redaction_scratch: RefCell<Scratch>,
+    pub(super) long_answers: LongAnswers,
     /// When to offer the writers again what they had no room for.
     backlog: Deadline,
 }
@@ -89,6 +93,8 @@ impl Shard {
             finished: Notify::new(ring),
             connections: Cell::new(0),
             shed: Cell::new(ring.now()),
+            redaction_scratch: RefCell::new(Scratch::new()),
+            long_answers: LongAnswers::new(ring),
             facts,
         }
     }

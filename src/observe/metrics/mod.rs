@@ -1,8 +1,8 @@
 //! Metrics (spec 70 §7, §8): what is counted, and its exposition.
 //!
 //! Owns the storage. Each shard counts in series of its own; a scrape adds them up. `prometheus-client` supplies the
-//! atomic counters and gauges; its histogram and its encoder do not fit, for reasons that [`histogram`] and
-//! [`exposition`] give.
+//! atomic counters and gauges; its histogram and its encoder do not fit, for reasons that `histogram` and [`exposition`]
+//! give.
 
 pub mod exposition;
 mod histogram;

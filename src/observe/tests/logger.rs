@@ -1,3 +1,5 @@
+//! The operational log, line by line.
+
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;

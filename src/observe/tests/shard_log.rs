@@ -1,3 +1,5 @@
+//! Shard logs whose writer keeps up, and ones whose writer does not.
+
 use super::*;
 use crate::endpoint::Route;
 use crate::identity::Peer;

@@ -1,3 +1,5 @@
+//! Writer threads against files and pipes whose readers are slow, stuck or gone.
+
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -100,10 +102,10 @@ fn a_slow_reader_gets_everything_in_order() {
 
 #[test]
 fn the_queue_is_bounded_in_bytes() {
-    let (sinks, sink, reader) = pipe_sink(Flush::AtOnce, usize::MAX >> 16);
+    let (sinks, sink, reader) = pipe_sink(Flush::AtOnce, 64);
     let huge = || Batch { bytes: vec![b'x'; limits::LOG_QUEUE_MAX_BYTES / 4], records: 1, kind: StreamKind::Access };
     let accepted = (0..64).take_while(|_| sink.send(huge()).is_ok()).count();
-    assert!((4..=6).contains(&accepted), "{accepted}");
+    assert_eq!(accepted, 4);
     let reading = std::thread::spawn(move || read_all(reader).len());
     assert!(sinks.close_until(far()));
     assert_eq!(reading.join().unwrap(), accepted * limits::LOG_QUEUE_MAX_BYTES / 4);
