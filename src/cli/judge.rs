@@ -28,10 +28,11 @@ pub(super) fn run(
     let candidate = Candidate::load(file, environment, &Overrides::default())?;
     let (_, plan) = compile(&candidate).map_err(|problems| Failure::Error(format!("config validation: {problems}")))?;
     let answer = Answer::of(file, &candidate, &plan, &request, flags.explain);
-    Ok(match flags.output {
-        Output::Json => terminal.print(&format!("{}\n", serde_json::to_string(&answer)?))?,
-        Output::Text => terminal.print(&answer.text())?,
-    })
+    let text = match flags.output {
+        Output::Json => format!("{}\n", serde_json::to_string(&answer)?),
+        Output::Text => answer.text(),
+    };
+    Ok(terminal.print(&text)?)
 }
 
 /// The request in question.

@@ -50,7 +50,7 @@ fn guard(config: &Config, rules: &RuleSet, body: &RequestBody, profile: Option<&
         let found = guards::blind_writes(rules, restrictions(body));
         if !found.is_empty() {
             return Err(Problems::one(format!(
-                "{subject} body-sensitive write endpoints without request body inspection; narrow the rules, restrict the \
+                "{subject} body-sensitive write endpoints without request body inspection; narrow the rules, restrict \
                  bodies under request_body, or set insecure_allow_body_blind_writes: true{scope}: {}",
                 found.join(", ")
             )));
@@ -130,3 +130,7 @@ fn duration(path: &str, text: &str) -> Result<Duration, Problems> {
         .map(Duration::from_nanos)
         .ok_or_else(|| Problems::one(format!("{path}: is no positive duration")))
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

@@ -25,5 +25,22 @@ macro_rules! presets {
     };
 }
 
-/// All presets, by purpose: reading, managing, building.
-pub const PRESETS: &[Preset] = presets![];
+/// All presets: the default first, then those that read, those that manage, those that build and test.
+pub const PRESETS: &[Preset] = presets![
+    "sockguard",
+    "readonly",
+    "traefik",
+    "homepage",
+    "homarr",
+    "dozzle",
+    "diun",
+    "autoheal",
+    "watchtower",
+    "portainer",
+    "compose",
+    "github-actions-runner",
+    "gitlab-runner",
+    "jenkins",
+    "testcontainers",
+    "cis-docker-benchmark",
+];
