@@ -85,7 +85,7 @@ impl<M: From<Arrival>> Router<M> {
             return Some(arrival);
         }
         // A shard whose queue is full is busy enough: the connection stays here, counted there.
-        self.shards.get(shard).map_or(None, |target| target.send(arrival).err())
+        self.shards.get(shard).and_then(|target| target.send(arrival).err())
     }
 
     fn arrival(&self, shard: usize, socket: OwnedFd, peer: Peer) -> M {

@@ -4,11 +4,9 @@
 //! falls idle, so an idle connection holds no buffer, and a warm shard allocates nothing for an ordinary request.
 
 use std::ops::Range;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::generation::Generation;
+use super::generation::Current;
 use crate::endpoint::Endpoint;
 use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
 use crate::policy::{Decision, Reason};
@@ -159,7 +157,7 @@ pub(super) struct Exchange {
     pub(super) trace: TraceContext,
     /// What `trace` says on the wire.
     pub(super) traceparent: [u8; TRACEPARENT_BYTES],
-    pub(super) generation: Option<Rc<Arc<Generation>>>,
+    pub(super) generation: Option<Current>,
     pub(super) began: Instant,
     pub(super) facts: Facts,
 }

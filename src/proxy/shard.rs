@@ -54,6 +54,7 @@ pub struct Shard {
     pub(super) observer: RefCell<ShardObserver>,
     pub(super) dates: RefCell<Dates>,
     pub(super) random: RefCell<Random>,
+    #[expect(clippy::vec_box, reason = "exchanges are large and move between pool and connections as pointers")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// Requests in flight, tunnels not counted: what a drain waits for.
     in_flight: Cell<usize>,
