@@ -3,6 +3,8 @@
 //! A test binary of its own, because it counts the allocations of the whole process: client and Engine are loops over
 //! fixed buffers.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
