@@ -91,3 +91,13 @@ pub const METRIC_SERIES_MAX: usize = 16_384;
 pub const JSON_MAX_DEPTH: usize = 128;
 /// Answers that are read whole and did not come in one piece, at once on one shard.
 pub const LONG_ANSWERS_AT_ONCE: usize = 4;
+/// Longest answer to one of the proxy's own questions (spec 30 §2).
+pub const LOOKUP_ANSWER_MAX_BYTES: usize = 8 << 20;
+/// Whole time in which an inspected body that is held in memory has to arrive (spec 60 §2).
+pub const INSPECTED_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest silence of a client that sends an archive to be inspected.
+pub const SPOOL_SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Whole time in which such an archive has to arrive.
+pub const SPOOL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Archives that one shard spools and inspects at once; further uploads wait.
+pub const SPOOLS_AT_ONCE: usize = 8;

@@ -530,6 +530,29 @@ impl Inner {
         })
     }
 
+    /// Writes the payload of a bulk buffer to a file.
+    pub(super) fn start_file_write(&mut self, fd: RawFd, bulk: super::Bulk, offset: u64) -> Key {
+        self.start(Loan::Bulk(bulk), |loan| {
+            let bytes = match loan {
+                Loan::Bulk(bulk) => bulk.payload(),
+                Loan::Bytes(_) | Loan::Address(_) => &[],
+            };
+            opcode::Write::new(types::Fd(fd), bytes.as_ptr(), bytes.len() as u32).offset(offset).build()
+        })
+    }
+
+    /// Reads from a file into a bulk buffer.
+    pub(super) fn start_file_read(&mut self, fd: RawFd, offset: u64) -> Key {
+        let bulk = self.bulk.take();
+        self.start(Loan::Bulk(bulk), |loan| {
+            let (start, length) = match loan {
+                Loan::Bulk(bulk) => (bulk.room().as_mut_ptr(), bulk.room().len()),
+                Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
+            };
+            opcode::Read::new(types::Fd(fd), start, length as u32).offset(offset).build()
+        })
+    }
+
     /// Connects a unix socket.
     pub(super) fn start_connect(&mut self, fd: RawFd, address: Box<libc::sockaddr_un>) -> Key {
         self.start(Loan::Address(address), |loan| {
