@@ -101,3 +101,5 @@ pub const SPOOL_SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SPOOL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Archives that one shard spools and inspects at once; further uploads wait.
 pub const SPOOLS_AT_ONCE: usize = 8;
+/// What a buffer for such answers keeps of its memory between two of them.
+pub const LONG_ANSWER_KEPT_BYTES: usize = 2 << 20;

@@ -4,6 +4,7 @@
 //! with a 502 that shows nothing of it. Long answers are few at a time on a shard, so that a hundred lists asked for at
 //! once wait for one another instead of filling the memory.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -16,7 +17,8 @@ use super::transport::Transport;
 use crate::http::forward::ResponseBody;
 use crate::http::{FieldName, Framing};
 use crate::limits;
-use crate::rt::Stream;
+use crate::redaction::Rejected;
+use crate::rt::{Notify, Ring, Stream};
 
 /// Whether the answer in `exchange.answer` has to be filtered.
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
@@ -41,43 +43,71 @@ pub(super) async fn respond<T: Transport>(
         return refuse(context, exchange, &"content coding on an answer that has to be read").await;
     }
     context.deadline.clear();
+    let came_whole =
+        matches!(delivery.framing, Framing::Length(length) if exchange.answer.rest().len() as u64 == length);
+    if came_whole {
+        return match read_and_edit(context, exchange, engine, delivery).await {
+            Ok(length) => send(context, exchange, length, delivery).await,
+            Err(cut) => give_up(context, exchange, cut).await,
+        };
+    }
+    let long = &context.shard.long_answers;
+    let edited = {
+        let place = long.place().await;
+        place.lend(exchange);
+        let edited = read_and_edit(context, exchange, engine, delivery).await;
+        place.take_back(exchange);
+        edited
+    };
+    // The place is free again: a client that reads slowly keeps its own answer waiting, nobody else's.
+    let after = match edited {
+        Ok(length) => send(context, exchange, length, delivery).await,
+        Err(cut) => give_up(context, exchange, cut).await,
+    };
+    long.keep(std::mem::take(&mut exchange.downstream));
+    after
+}
+
+/// Reads the whole answer and writes head and edited body into `exchange.downstream`; returns the body's length.
+async fn read_and_edit<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Stream,
+    delivery: Delivery,
+) -> Result<u64, Cut> {
     let mut body = std::mem::take(&mut exchange.scratch);
     body.clear();
-    let read = gather(context, exchange, &engine, delivery, &mut body).await;
+    let clean = gather(context, exchange, &engine, delivery, &mut body).await;
     exchange.scratch = body;
-    match read {
-        Ok(clean) if clean && delivery.reusable => context.shard.engine.give_back(engine),
-        Ok(_) => drop(engine),
-        Err(Cut::Refused(cause)) => return refuse(context, exchange, &cause).await,
-        Err(Cut::ClientGone) => return forward::lose(context, exchange, forward::Lost::ClientGone).await,
+    if clean? && delivery.reusable {
+        context.shard.engine.give_back(engine);
     }
-    let Some(generation) = exchange.generation.clone() else { return After::Close };
-    let Some(matcher) = generation.redaction.covers(exchange.path.canonical()) else { return After::Close };
-    let shard = context.shard;
-    let filtered = {
-        let mut scratch = shard.redaction_scratch.borrow_mut();
-        match matcher.cuts(&exchange.scratch, &mut scratch) {
-            Ok(cuts) => {
-                let length = cuts.edited_len(exchange.scratch.len()) as u64;
-                // Nothing of the proxy's own needs a body of unknown length any more.
-                let delivery = Delivery { body: ResponseBody::Replaced(length), ..delivery };
-                forward::write_response_head(exchange, delivery);
-                cuts.apply(&exchange.scratch, &mut exchange.downstream);
-                Ok(length)
-            }
-            Err(rejected) => Err(rejected),
-        }
-    };
-    match filtered {
-        Ok(length) => send(context, exchange, length, delivery).await,
-        Err(rejected) => refuse(context, exchange, &rejected).await,
-    }
+    let generation = exchange.generation.clone();
+    let matcher = generation.as_deref().and_then(|one| one.redaction.covers(exchange.path.canonical()));
+    let matcher = matcher.ok_or(Cut::Refused("no policy"))?;
+    let mut scratch = context.shard.redaction_scratch.borrow_mut();
+    let cuts = matcher.cuts(&exchange.scratch, &mut scratch).map_err(Cut::Rejected)?;
+    let length = cuts.edited_len(exchange.scratch.len());
+    // Whatever framing the Engine used, the length is known now.
+    forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
+    exchange.downstream.reserve_exact(length);
+    cuts.apply(&exchange.scratch, &mut exchange.downstream);
+    Ok(length as u64)
 }
 
 /// Why an answer was not read to its end.
 enum Cut {
     Refused(&'static str),
+    Rejected(Rejected),
     ClientGone,
+}
+
+async fn give_up<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, cut: Cut) -> After {
+    match cut {
+        Cut::Refused(cause) => refuse(context, exchange, &cause).await,
+        Cut::Rejected(rejected) => refuse(context, exchange, &rejected).await,
+        Cut::ClientGone => forward::lose(context, exchange, forward::Lost::ClientGone).await,
+    }
 }
 
 /// Reads the whole body; true when nothing came behind it.
@@ -97,7 +127,9 @@ async fn gather<T: Transport>(
     if matches!(delivery.framing, Framing::Length(length) if length > limits::FILTERED_RESPONSE_MAX_BYTES as u64) {
         return Err(Cut::Refused("too large to be filtered"));
     }
-    let _turn = context.shard.long_answers.turn().await;
+    if let Framing::Length(length) = delivery.framing {
+        into.reserve_exact(usize::try_from(length).unwrap_or_default().saturating_sub(into.len()));
+    }
     clean = read_whole(context.client, engine, &mut body, into).await.map_err(|error| match error {
         super::download::Unread::ClientGone => Cut::ClientGone,
         super::download::Unread::Malformed => Cut::Refused("malformed chunked coding"),
@@ -131,21 +163,27 @@ async fn refuse<T: Transport>(
     local::fail(context, exchange, Failure::Rejected, cause).await
 }
 
-/// Lets a few long answers be read at a time.
+/// Lets a few long answers be read at a time, with buffers that stay warm.
 pub(super) struct LongAnswers {
-    free: std::cell::Cell<usize>,
-    freed: crate::rt::Notify,
+    free: Cell<usize>,
+    freed: Notify,
+    /// Buffers between two answers: a pair for each place.
+    kept: RefCell<Vec<Vec<u8>>>,
 }
 
 /// One of the places; given back on drop.
-pub(super) struct Turn<'l>(&'l LongAnswers);
+struct Place<'l>(&'l LongAnswers);
 
 impl LongAnswers {
-    pub(super) fn new(ring: &crate::rt::Ring) -> LongAnswers {
-        LongAnswers { free: std::cell::Cell::new(limits::LONG_ANSWERS_AT_ONCE), freed: crate::rt::Notify::new(ring) }
+    pub(super) fn new(ring: &Ring) -> LongAnswers {
+        LongAnswers {
+            free: Cell::new(limits::LONG_ANSWERS_AT_ONCE),
+            freed: Notify::new(ring),
+            kept: RefCell::default(),
+        }
     }
 
-    async fn turn(&self) -> Turn<'_> {
+    async fn place(&self) -> Place<'_> {
         poll_fn(|cx| {
             if let Some(left) = self.free.get().checked_sub(1) {
                 self.free.set(left);
@@ -155,11 +193,38 @@ impl LongAnswers {
             self.freed.poll_after(cx, self.freed.count())
         })
         .await;
-        Turn(self)
+        Place(self)
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.kept.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn keep(&self, mut buffer: Vec<u8>) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
+            buffer.clear();
+            buffer.shrink_to(limits::LONG_ANSWER_KEPT_BYTES);
+            kept.push(buffer);
+        }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Place<'_> {
+    /// Gives an exchange large buffers for the answer as received and as edited. Its ordinary ones are dropped: they are
+    /// small, and the next request makes new ones.
+    fn lend(&self, exchange: &mut Exchange) {
+        exchange.scratch = self.0.take();
+        exchange.downstream = self.0.take();
+    }
+
+    /// Takes the buffer of the answer as received back.
+    fn take_back(self, exchange: &mut Exchange) {
+        self.0.keep(std::mem::take(&mut exchange.scratch));
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.free.set(self.0.free.get() + 1);
         self.0.freed.notify();
