@@ -31,7 +31,5 @@ pub use notice::{Notice, notices};
 pub use problem::{Origin, Problem, Problems};
 pub use report::Report;
 pub use schema::Config;
-pub use settings::{
-    HealthSettings, ListenAddress, LogFormat, LogLevel, LogSettings, MetricsSettings, Settings, SinkTarget,
-};
+pub use settings::{HealthSettings, ListenAddress, LogSettings, MetricsSettings, Settings};
 pub use unavailable::unavailable;
