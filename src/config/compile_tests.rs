@@ -4,9 +4,7 @@ use std::time::Duration;
 use super::compile;
 use crate::config::{Candidate, Environment, Layers, ListenAddress, Overrides, Settings};
 use crate::observe::SinkTarget;
-use crate::observe::SinkTarget;
 use crate::policy::{Decision, Plan, Verbosity};
-use crate::record::{Format, Level};
 use crate::record::{Format, Level};
 
 fn compiled(yaml: &str) -> Result<(Settings, std::sync::Arc<Plan>), String> {
