@@ -13,6 +13,7 @@ mod filter;
 mod forward;
 mod generation;
 mod local;
+mod places;
 mod shard;
 mod transport;
 mod tunnel;
