@@ -12,6 +12,7 @@ mod exchange;
 mod filter;
 mod forward;
 mod generation;
+mod inspection;
 mod local;
 mod places;
 mod shard;
