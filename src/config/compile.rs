@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::candidate::Candidate;
 use super::check::{check, rule_specs};
 use super::duration::parse_nanoseconds;
+use super::inspection;
 use super::problem::{Problem, Problems};
 use super::schema::{Config, RequestBody, Rule};
 use super::settings::{HealthSettings, ListenAddress, LogSettings, MetricsSettings, Settings};
@@ -88,6 +89,7 @@ fn plan(config: &Config, rules: RuleSet) -> Plan {
             network_topology: response.redact_network_topology,
             sensitive_data: response.redact_sensitive_data,
         },
+        inspection: inspection::options(config, &config.request_body),
         body_blind_writes: config.insecure_allow_body_blind_writes,
         read_exfiltration: config.insecure_allow_read_exfiltration,
     }

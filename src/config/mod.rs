@@ -13,6 +13,7 @@ pub mod compile;
 pub mod duration;
 pub mod environment;
 pub mod field;
+mod inspection;
 pub mod notice;
 pub mod presets;
 pub mod problem;

@@ -2,9 +2,9 @@
 
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
+use super::inspection::{self, Inspected};
 use super::shard::InFlight;
 use super::transport::Transport;
-use super::inspection::{self, Inspected};
 use super::{forward, local, tunnel};
 use std::time::Duration;
 

@@ -11,8 +11,8 @@ use super::generation::Current;
 use crate::endpoint::Endpoint;
 use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
 use crate::policy::{Decision, Reason};
-use crate::rt::Spool;
 use crate::record::{RequestId, TRACE_RANDOM_BYTES, TraceContext, trace::TRACEPARENT_BYTES};
+use crate::rt::Spool;
 use crate::target::{Form, RequestPath, Target};
 
 /// Buffers that grew beyond this are not kept in the pool.
@@ -217,10 +217,14 @@ impl Exchange {
     pub(super) fn reset(&mut self) {
         self.input.clear();
         self.clear_request();
-        for buffer in
-            [&mut self.input, &mut self.upstream, &mut self.downstream, &mut self.scratch, &mut self.answer.bytes,
-            &mut self.held_bytes]
-        {
+        for buffer in [
+            &mut self.input,
+            &mut self.upstream,
+            &mut self.downstream,
+            &mut self.scratch,
+            &mut self.answer.bytes,
+            &mut self.held_bytes,
+        ] {
             buffer.clear();
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }

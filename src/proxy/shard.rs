@@ -87,7 +87,13 @@ impl Drop for Connected {
 
 impl Shard {
     /// Sets a shard up on its ring.
-    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, process: Arc<Observer>, offload: Offload) -> Shard {
+    pub fn new(
+        ring: &Ring,
+        facts: Arc<Facts>,
+        published: Published,
+        process: Arc<Observer>,
+        offload: Offload,
+    ) -> Shard {
         Shard {
             ring: ring.clone(),
             engine: Engine::new(ring, &facts.upstream, facts.shards),
