@@ -47,7 +47,11 @@ async fn layers<T: Transport>(
         return local::deny(context, exchange, status).await;
     }
     if let Some(inspector) = endpoint::inspector(exchange.method(), exchange.endpoint) {
-        match Box::pin(inspection::inspect(context, exchange, inspector)).await {
+        let inspected = match inspection::inspect_at_once(context, exchange, inspector) {
+            Some(inspected) => inspected,
+            None => Box::pin(inspection::inspect(context, exchange, inspector)).await,
+        };
+        match inspected {
             Inspected::Passed => {}
             Inspected::Denied { status } => return local::deny(context, exchange, status).await,
             Inspected::ClientGone => {

@@ -73,6 +73,40 @@ pub(super) async fn inspect<T: Transport>(
             return Inspected::ClientGone;
         }
     };
+    conclude(exchange, inspector, outcome)
+}
+
+/// Inspects what needs no waiting: a body that came whole with its head, and no question to the Engine. `None`: it does.
+pub(super) fn inspect_at_once<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    inspector: Inspector,
+) -> Option<Inspected> {
+    let generation = exchange.generation.clone()?;
+    let max_bytes = match dispatch::needs(inspector, &generation.plan.inspection) {
+        Needs::Body { max_bytes } => max_bytes,
+        Needs::Query | Needs::Spool { .. } | Needs::Exec => return None,
+    };
+    if !came_whole(exchange, max_bytes) {
+        return None;
+    }
+    match step(context, exchange, inspector, &[])? {
+        Step::Judged(outcome) => Some(conclude(exchange, inspector, outcome)),
+        Step::Ask(_) => None,
+    }
+}
+
+/// Whether a body within the limit lies behind the head, or there is none.
+fn came_whole(exchange: &Exchange, max_bytes: u64) -> bool {
+    match exchange.body.framing {
+        Framing::None | Framing::Close => true,
+        Framing::Length(length) => length <= max_bytes && exchange.unread().len() as u64 >= length,
+        Framing::Chunked => false,
+    }
+}
+
+/// Records an outcome.
+fn conclude(exchange: &mut Exchange, inspector: Inspector, outcome: Outcome) -> Inspected {
     match outcome {
         Outcome::Pass => Inspected::Passed,
         Outcome::Denied(text) => {
@@ -80,8 +114,9 @@ pub(super) async fn inspect<T: Transport>(
             Inspected::Denied { status: 403 }
         }
         Outcome::TooLarge => {
-            let text = dispatch::too_large_reason(inspector, options);
-            deny(exchange, Reason::RequestBodyTooLarge, text.into());
+            let generation = exchange.generation.clone();
+            let text = generation.map(|one| dispatch::too_large_reason(inspector, &one.plan.inspection));
+            deny(exchange, Reason::RequestBodyTooLarge, text.unwrap_or_default().into());
             Inspected::Denied { status: 413 }
         }
         Outcome::Failed(text) => {
@@ -103,27 +138,33 @@ fn deny(exchange: &mut Exchange, reason: Reason, text: Cow<'static, str>) {
 
 /// Judges query and body, asking the Engine as often as the inspector has questions.
 async fn judge<T: Transport>(context: &Context<'_, T>, exchange: &Exchange, inspector: Inspector) -> Outcome {
-    let failed = || Outcome::Failed(inspector.failure_reason().into());
-    let Some(generation) = exchange.generation.as_deref() else { return failed() };
     let mut answers: Vec<lookup::Answer> = Vec::new();
     for _ in 0..ROUNDS_MAX {
-        let step = {
-            let given: Vec<Answer<'_>> = answers.iter().map(answer_of).collect();
-            let request = Request {
-                query: exchange.query(),
-                content_type: exchange.head.first(&exchange.input, FieldName::ContentType),
-                body: exchange.held_body(),
-                answers: &given,
-            };
-            let mut scratch = context.shard.inspection_scratch.borrow_mut();
-            dispatch::inspect(inspector, &request, &generation.plan.inspection, &mut scratch)
-        };
-        match step {
-            Step::Judged(outcome) => return outcome,
-            Step::Ask(question) => answers = ask(context, exchange, &question).await,
+        let given: Vec<Answer<'_>> = answers.iter().map(answer_of).collect();
+        match step(context, exchange, inspector, &given) {
+            Some(Step::Judged(outcome)) => return outcome,
+            Some(Step::Ask(question)) => answers = ask(context, exchange, &question).await,
+            None => break,
         }
     }
-    failed()
+    Outcome::Failed(inspector.failure_reason().into())
+}
+
+fn step<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &Exchange,
+    inspector: Inspector,
+    answers: &[Answer<'_>],
+) -> Option<Step> {
+    let generation = exchange.generation.as_deref()?;
+    let request = Request {
+        query: exchange.query(),
+        content_type: exchange.head.first(&exchange.input, FieldName::ContentType),
+        body: exchange.held_body(),
+        answers,
+    };
+    let mut scratch = context.shard.inspection_scratch.borrow_mut();
+    Some(dispatch::inspect(inspector, &request, &generation.plan.inspection, &mut scratch))
 }
 
 fn answer_of(answer: &lookup::Answer) -> Answer<'_> {
@@ -174,11 +215,11 @@ async fn hold_in_memory<T: Transport>(
     exchange: &mut Exchange,
     max_bytes: u64,
 ) -> Result<(), Unheld> {
-    match exchange.body.framing {
-        Framing::None | Framing::Close => return Ok(()),
-        Framing::Length(length) if length > max_bytes => return Err(Unheld::TooLarge),
-        Framing::Length(length) if exchange.unread().len() as u64 >= length => return Ok(()),
-        Framing::Length(_) | Framing::Chunked => {}
+    if came_whole(exchange, max_bytes) {
+        return Ok(());
+    }
+    if matches!(exchange.body.framing, Framing::Length(length) if length > max_bytes) {
+        return Err(Unheld::TooLarge);
     }
     go_ahead(context, exchange).await?;
     context.deadline.set(limits::INSPECTED_BODY_TIMEOUT);
