@@ -115,3 +115,7 @@ pub const SWARM_BODY_MAX_BYTES: u64 = 256 << 10;
 pub const SPOOLED_BODY_MAX_BYTES: u64 = 512 << 20;
 /// Most networks of one service that the Engine is asked about (spec 30 §15 gap 16). A service with more is refused.
 pub const SERVICE_NETWORK_LOOKUPS_MAX: usize = 64;
+/// Largest request body that is read as JSON (spec 30 §0.1); most inspectors stop earlier.
+pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
+/// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
+pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;

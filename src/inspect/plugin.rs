@@ -11,11 +11,9 @@ use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
 use super::registry::Registries;
 use super::request::Request;
-use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, read, text};
 use super::text::is_host;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::Texts;
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Field, Object, Reader, Strings, TypeError};
 
 /// Judges `POST /plugins/pull`; the query counts even when there is no body.
 pub fn inspect_pull(request: &Request<'_>, options: &PluginOptions, reader: &mut Reader) -> Outcome {
@@ -29,7 +27,7 @@ pub fn inspect_upgrade(request: &Request<'_>, options: &PluginOptions, reader: &
 
 /// Judges the body of `POST /plugins/X/set` that is not empty.
 pub fn inspect_set(body: &[u8], options: &PluginOptions, reader: &mut Reader) -> Outcome {
-    let judged = reader.read(body, |view| judge_settings(view.texts()?, options));
+    let judged = read(reader, body, |view| judge_settings(view.root().strings()?, options));
     conclude(judged, "plugin set", NOT_INSPECTABLE)
 }
 
@@ -49,7 +47,7 @@ fn judge_grant(request: &Request<'_>, options: &PluginOptions, reader: &mut Read
     if request.body.is_empty() {
         return Ok(());
     }
-    reader.read(request.body, |view| judge_privileges(view, options))
+    read(reader, request.body, |view| judge_privileges(view.root(), options))
 }
 
 /// The registry of a plugin.
@@ -63,32 +61,25 @@ pub(crate) fn judge_origin(remote: &str, options: &PluginOptions) -> Judged {
 }
 
 /// Privileges that are granted: a list of name and values.
-pub(crate) fn judge_privileges(list: View<'_>, options: &PluginOptions) -> Judged {
+pub(crate) fn judge_privileges(list: Field<'_>, options: &PluginOptions) -> Judged {
     // All types first: a wrong one denies as such, wherever it stands.
-    list.elements()?.try_for_each(|view| Privilege::decode(view).map(drop))?;
-    for view in list.elements()? {
-        judge_privilege(&Privilege::decode(view)?, options)?;
+    list.objects()?.try_for_each(|privilege| Privilege::decode(&privilege).map(drop))?;
+    for privilege in list.objects()? {
+        judge_privilege(&Privilege::decode(&privilege)?, options)?;
     }
     Ok(())
 }
 
 struct Privilege<'d> {
     name: &'d str,
-    values: Texts<'d>,
+    values: Strings<'d>,
 }
 
 impl<'d> Privilege<'d> {
-    fn decode(view: View<'d>) -> Result<Privilege<'d>, ReadError> {
-        let mut privilege = Privilege { name: "", values: Texts::default() };
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"name" => privilege.name = value.text()?,
-                b"description" => drop(value.text()?),
-                b"value" => privilege.values = value.texts()?,
-                _ => {}
-            }
-        }
-        Ok(privilege)
+    fn decode(privilege: &Object<'d>) -> Result<Privilege<'d>, TypeError> {
+        let [name, description, value] = privilege.fields(["Name", "Description", "Value"]);
+        text(description)?;
+        Ok(Privilege { name: text(name)?, values: value.strings()? })
     }
 }
 
@@ -138,7 +129,7 @@ fn judge_capability(capability: &str, options: &PluginOptions) -> Judged {
 }
 
 /// Settings that are changed: `NAME=VALUE` each.
-pub(crate) fn judge_settings(mut settings: Texts<'_>, options: &PluginOptions) -> Judged {
+pub(crate) fn judge_settings(mut settings: Strings<'_>, options: &PluginOptions) -> Judged {
     settings.try_for_each(|setting| judge_setting(setting, options))
 }
 

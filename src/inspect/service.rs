@@ -4,26 +4,24 @@
 //! the Engine knows, so it is asked about every network that is not `host` by name (spec 30 §15 gap 16).
 
 use super::Outcome;
-use super::container_create::{Mount, checked, judge_mount_driver, judge_source};
+use super::container_create::{Mount, judge_mount_driver, judge_source};
 use super::options::{Options, ServiceOptions};
 use super::paths::clean_absolute;
 use super::plugin;
 use super::reason::Quoted;
 use super::registry::Registries;
 use super::request::{Answer, Question, Request, Step};
-use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, read, text};
 use super::text::is_host;
 use crate::endpoint::Inspector;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::Elements;
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Field, Object, Reader, TypeError, View};
 use crate::limits::SERVICE_NETWORK_LOOKUPS_MAX;
 
 const HOST_NETWORK: &str = "host network is not allowed";
 
 /// Judges a body that is not empty. `answers` reads the Engine's answers.
 pub fn inspect(request: &Request<'_>, options: &Options, reader: &mut Reader, answers: &mut Reader) -> Step {
-    let networks = match reader.read(request.body, |view| judge(&Spec::decode(view)?, options)) {
+    let networks = match read(reader, request.body, |view| judge(&Spec::decode(&view.object()?)?, options)) {
         Err(stop) => return Step::Judged(conclude(Err(stop), "service", NOT_INSPECTABLE)),
         Ok(networks) => networks,
     };
@@ -42,89 +40,55 @@ pub fn inspect(request: &Request<'_>, options: &Options, reader: &mut Reader, an
     }
     for answer in request.answers {
         let is_host_network = match answer {
-            Answer::Found(network) => answers.read(network, is_host_network),
+            Answer::Found(network) => match answers.read(network, is_host_network) {
+                Ok(Ok(is_host_network)) => is_host_network,
+                Ok(Err(_)) | Err(_) => return failed,
+            },
             // The swarm may know an id that this endpoint does not.
-            Answer::NotFound => Ok(true),
+            Answer::NotFound => true,
             Answer::Failed => return failed,
         };
-        match is_host_network {
-            Ok(false) => {}
-            Ok(true) => return Step::Judged(conclude(deny(HOST_NETWORK), "service", NOT_INSPECTABLE)),
-            Err(ReadError::Malformed | ReadError::DuplicateKey | ReadError::WrongType(_)) => return failed,
+        if is_host_network {
+            return Step::Judged(conclude(deny(HOST_NETWORK), "service", NOT_INSPECTABLE));
         }
     }
     Step::Judged(Outcome::Pass)
 }
 
 /// Whether the Engine's answer about a network describes the host's.
-fn is_host_network(view: View<'_>) -> Result<bool, ReadError> {
-    let mut is_it = false;
-    for (key, value) in view.members()? {
-        if matches!(fold(key, &mut FoldBuffer::default()), b"name" | b"driver") {
-            is_it |= is_host(value.text()?);
-        }
-    }
-    Ok(is_it)
+fn is_host_network(view: View<'_>) -> Result<bool, TypeError> {
+    let [name, driver] = view.object()?.fields(["Name", "Driver"]);
+    Ok(is_host(text(name)?) | is_host(text(driver)?))
 }
 
 /// A service, as far as it is inspected.
-#[derive(Default)]
 struct Spec<'d> {
     /// Each decodable by [`target`].
-    networks: Elements<'d>,
-    task_networks: Elements<'d>,
+    networks: Field<'d>,
+    task_networks: Field<'d>,
     image: &'d str,
     /// Each decodable as a [`Mount`].
-    mounts: Elements<'d>,
-    plugin: Option<View<'d>>,
+    mounts: Field<'d>,
+    plugin: Option<Object<'d>>,
 }
 
 impl<'d> Spec<'d> {
-    fn decode(view: View<'d>) -> Result<Spec<'d>, ReadError> {
-        let mut spec = Spec::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"networks" => spec.networks = checked(value, target)?,
-                b"tasktemplate" => spec.decode_task(value)?,
-                _ => {}
-            }
+    fn decode(spec: &Object<'d>) -> Result<Spec<'d>, TypeError> {
+        let [networks, task] = spec.fields(["Networks", "TaskTemplate"]);
+        let [task_networks, container, plugin] =
+            task.object()?.unwrap_or_default().fields(["Networks", "ContainerSpec", "PluginSpec"]);
+        let [image, mounts] = container.object()?.unwrap_or_default().fields(["Image", "Mounts"]);
+        for attachment in networks.objects()?.chain(task_networks.objects()?) {
+            target(&attachment)?;
         }
-        Ok(spec)
-    }
-
-    fn decode_task(&mut self, view: View<'d>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"networks" => self.task_networks = checked(value, target)?,
-                b"containerspec" => self.decode_container(value)?,
-                b"pluginspec" if !value.is_null() => self.plugin = Some(value),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn decode_container(&mut self, view: View<'d>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"image" => self.image = value.text()?,
-                b"mounts" => self.mounts = checked(value, Mount::decode)?,
-                _ => {}
-            }
-        }
-        Ok(())
+        mounts.objects()?.try_for_each(|mount| Mount::decode(&mount).map(drop))?;
+        Ok(Spec { networks, task_networks, image: text(image)?, mounts, plugin: plugin.object()? })
     }
 }
 
 /// The `Target` of a network attachment.
-fn target(view: View<'_>) -> Result<&str, ReadError> {
-    let mut target = "";
-    for (key, value) in view.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"target" {
-            target = value.text()?;
-        }
-    }
-    Ok(target)
+fn target<'d>(attachment: &Object<'d>) -> Result<&'d str, TypeError> {
+    text(attachment.field("Target"))
 }
 
 /// Judges what the body says; the networks that the Engine has to be asked about.
@@ -132,8 +96,8 @@ fn judge(spec: &Spec<'_>, options: &Options) -> Result<Vec<String>, Stop> {
     let service = &options.service;
     let mut networks: Vec<String> = Vec::new();
     if !service.allow_host_network {
-        for network in spec.networks.clone().chain(spec.task_networks.clone()) {
-            let network = target(network)?;
+        for attachment in spec.networks.objects()?.chain(spec.task_networks.objects()?) {
+            let network = target(&attachment)?;
             if is_host(network) {
                 deny(HOST_NETWORK)?;
             }
@@ -145,11 +109,11 @@ fn judge(spec: &Spec<'_>, options: &Options) -> Result<Vec<String>, Stop> {
         }
     }
     let registries = registries(service);
-    for mount in spec.mounts.clone() {
-        judge_mount(&Mount::decode(mount)?, options, &registries)?;
+    for mount in spec.mounts.objects()? {
+        judge_mount(&Mount::decode(&mount)?, options, &registries)?;
     }
     registries.judge(spec.image.trim())?;
-    if let Some(plugin) = spec.plugin {
+    if let Some(plugin) = &spec.plugin {
         judge_plugin(plugin, options)?;
     }
     Ok(networks)
@@ -181,18 +145,13 @@ fn judge_mount(mount: &Mount<'_>, options: &Options, registries: &Registries<'_>
 }
 
 /// A plugin that the service installs on every node, by the rules for plugins.
-fn judge_plugin(spec: View<'_>, options: &Options) -> Judged {
-    for (key, value) in spec.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            b"remote" => plugin::judge_origin(value.text()?, &options.plugin)?,
-            b"privileges" | b"pluginprivilege" | b"pluginprivileges" => {
-                plugin::judge_privileges(value, &options.plugin)?;
-            }
-            b"env" => plugin::judge_settings(value.texts()?, &options.plugin)?,
-            _ => {}
-        }
+fn judge_plugin(spec: &Object<'_>, options: &Options) -> Judged {
+    let [remote, environment] = spec.fields(["Remote", "Env"]);
+    plugin::judge_origin(text(remote)?, &options.plugin)?;
+    for privileges in spec.fields(["Privileges", "PluginPrivilege", "PluginPrivileges"]) {
+        plugin::judge_privileges(privileges, &options.plugin)?;
     }
-    Ok(())
+    plugin::judge_settings(environment.strings()?, &options.plugin)
 }
 
 #[cfg(test)]
