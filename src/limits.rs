@@ -119,3 +119,6 @@ pub const SERVICE_NETWORK_LOOKUPS_MAX: usize = 64;
 pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
 /// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
 pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
+/// Cuts of an edited answer that a shard keeps room for; an answer with more gives its memory back with the next one.
+/// A list of a thousand containers has about eight thousand.
+pub const CUTS_KEPT: usize = 1 << 16;
