@@ -10,8 +10,8 @@ use super::request::{Answer, Question, Step};
 use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, flag, read, text};
 use super::text::is_root;
 use crate::endpoint::Inspector;
+use crate::glob::Glob;
 use crate::json::{Reader, Strings, TypeError, View};
-use crate::policy::Glob;
 
 /// Commands that are allowed, each a list of globs, one for each argument.
 #[derive(Clone, Debug, Default)]
