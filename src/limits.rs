@@ -52,3 +52,8 @@ pub const CONFIG_MAX_VALUES: usize = 200_000;
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
 /// Most shards that can be asked for.
 pub const SHARDS_MAX: usize = 1_024;
+/// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
+/// stops at 10 000; spec 30 §0.3 allows a lower cap).
+pub const JSON_MAX_DEPTH: usize = 128;
+/// The memory for reading a JSON document is kept for the next one unless the document was longer than this.
+pub const JSON_KEPT_DOCUMENT_BYTES: usize = 64 << 10;
