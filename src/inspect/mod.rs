@@ -1,21 +1,34 @@
 //! Request-body inspection: what a request asks the Engine for, judged before the Engine sees it (spec 30).
 //!
-//! Owns the verdict type, the options and one file per Engine resource. Everything here is pure: query, headers and
-//! body in, [`Outcome`] out. It reads no socket, asks the Engine nothing and rewrites nothing; whoever calls forwards
-//! the bytes that were inspected, or none.
+//! Owns the verdict type, the options and one file per Engine resource. Everything here is pure: query, headers, body
+//! and the Engine's answers in, [`Outcome`] out. It reads no socket and rewrites nothing; whoever calls forwards the
+//! bytes that were inspected, or none. [`dispatch`] chooses the file and says what it has to be given.
 
 use std::borrow::Cow;
 
 pub mod capabilities;
+pub mod container_create;
+pub mod container_update;
 pub mod devices;
 pub mod exec;
+pub mod network;
+pub mod node;
 pub mod options;
 pub mod paths;
+mod query;
 mod reason;
+mod request;
+pub mod secret_config;
 mod security;
+mod stop;
+pub mod swarm;
+#[cfg(test)]
+mod testing;
 pub mod text;
+pub mod volume;
 
 pub use options::Options;
+pub use request::{Answer, Question, Request, Step};
 
 /// What an inspection came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +42,4 @@ pub enum Outcome {
     TooLarge,
     /// 403, `request_body_inspection_failed`: the inspection could not be carried out. The text is the reason.
     Failed(Cow<'static, str>),
-}
-
-impl Outcome {
-    /// Denied, with `subject`, ` denied: ` and the reason.
-    pub(crate) fn denied(subject: &str, reason: impl std::fmt::Display) -> Outcome {
-        Outcome::Denied(Cow::Owned(format!("{subject} denied: {reason}")))
-    }
 }

@@ -44,11 +44,11 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError::Malformed`] and [`ReadError::DuplicateKey`], before `read` is called; what `read` returns otherwise.
-    pub fn read<R>(
+    pub fn read<R, E: From<ReadError>>(
         &mut self,
         document: &[u8],
-        read: impl FnOnce(View<'_>) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
+        read: impl FnOnce(View<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
         self.document.clear();
         self.document.reserve(document.len() + INPUT_PADDING);
         self.document.extend_from_slice(document);
@@ -57,8 +57,8 @@ impl Reader {
         // The memory of the last tape, which is empty, for one that borrows this document.
         let mut tape = Tape(std::mem::take(&mut self.nodes)).reset();
         let result = match simd_json::fill_tape_padded(&mut self.document, document.len(), buffers, &mut tape) {
-            Err(_) => Err(ReadError::Malformed),
-            Ok(()) if duplicates::has_duplicates(&tape.0, &mut self.keys) => Err(ReadError::DuplicateKey),
+            Err(_) => Err(ReadError::Malformed.into()),
+            Ok(()) if duplicates::has_duplicates(&tape.0, &mut self.keys) => Err(ReadError::DuplicateKey.into()),
             Ok(()) => read(View { nodes: &tape.0 }),
         };
         self.nodes = tape.reset().0;
@@ -86,6 +86,12 @@ impl<'d> View<'d> {
     #[must_use]
     pub fn is_null(self) -> bool {
         matches!(self.node(), Node::Static(StaticNode::Null))
+    }
+
+    /// Whether the value is an object.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        matches!(self.node(), Node::Object { .. })
     }
 
     /// A truth value; `null` is false.

@@ -219,7 +219,8 @@ fn types_are_exact() {
 
 #[test]
 fn zero_values_ask_for_nothing() {
-    let is_zero = |value: &str| Reader::new().read(value.as_bytes(), |view| Ok(view.is_zero())).unwrap();
+    let is_zero =
+        |value: &str| Reader::new().read(value.as_bytes(), |view| Ok::<_, ReadError>(view.is_zero())).unwrap();
     for value in ["null", "false", "0", "-0", "0.0", "0e5", "\"\"", "[]", "{}"] {
         assert!(is_zero(value), "{value}");
     }
@@ -231,13 +232,13 @@ fn zero_values_ask_for_nothing() {
 #[test]
 fn memory_is_kept_after_short_documents_only() {
     let mut reader = Reader::new();
-    reader.read(b"[1,2,3]", |_| Ok(())).unwrap();
+    reader.read(b"[1,2,3]", |_| Ok::<_, ReadError>(())).unwrap();
     assert!(reader.nodes.capacity() > 0);
     let long = format!("[{}0]", "0,".repeat(JSON_KEPT_DOCUMENT_BYTES));
-    reader.read(long.as_bytes(), |_| Ok(())).unwrap();
+    reader.read(long.as_bytes(), |_| Ok::<_, ReadError>(())).unwrap();
     assert_eq!(reader.nodes.capacity(), 0);
-    assert_eq!(reader.read(b"{", |_| Ok(())), Err(ReadError::Malformed));
-    assert_eq!(reader.read(b"{}", |view| Ok(view.is_null())), Ok(false));
+    assert_eq!(reader.read(b"{", |_| Ok::<(), ReadError>(())), Err(ReadError::Malformed));
+    assert_eq!(reader.read(b"{}", |view| Ok::<_, ReadError>(view.is_null())), Ok(false));
 }
 
 /// What the second reader sees: everything, duplicates included.
