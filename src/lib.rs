@@ -13,6 +13,8 @@ pub mod limits;
 pub mod http;
 pub mod target;
 
+pub mod glob;
+
 pub mod endpoint;
 pub mod json;
 
@@ -32,9 +34,10 @@ pub mod sys;
 pub mod rt;
 
 #[cfg(feature = "daemon")]
-pub mod config;
-#[cfg(feature = "daemon")]
 pub mod observe;
+
+#[cfg(feature = "daemon")]
+pub mod config;
 
 #[cfg(feature = "daemon")]
 pub mod engine;
@@ -46,6 +49,10 @@ pub mod proxy;
 
 #[cfg(feature = "daemon")]
 pub mod control;
+
+// Beside the product: the Engine that tests, benches and the demo put behind it.
+#[cfg(feature = "daemon")]
+pub mod scripted;
 
 #[cfg(feature = "daemon")]
 pub mod cli;

@@ -52,13 +52,76 @@ pub const CONFIG_MAX_VALUES: usize = 200_000;
 pub const CONFIG_MAX_OPEN_BRACKETS: usize = 1_000;
 /// Most shards that can be asked for.
 pub const SHARDS_MAX: usize = 1_024;
+/// How long a connection waits for the audit writer before it takes its next request all the same.
+pub const AUDIT_WAIT: Duration = Duration::from_secs(5);
+/// Records that one shard encodes before it hands them to a log writer, even within one turn.
+pub const LOG_BATCH_BYTES: usize = 32 << 10;
+/// Batches that wait for one log writer.
+pub const LOG_QUEUE_MAX_BATCHES: usize = 1024;
+/// Batches that end the rest of a log writer early.
+pub const LOG_QUEUE_URGENT_BATCHES: usize = 256;
+/// Bytes that end the rest of a log writer early.
+pub const LOG_QUEUE_URGENT_BYTES: usize = 2 << 20;
+/// Bytes that wait for one log writer; one batch is always accepted.
+pub const LOG_QUEUE_MAX_BYTES: usize = 8 << 20;
+/// Empty buffers that a log writer keeps for reuse: as many as can be on their way in ordinary operation.
+pub const LOG_SPARE_BUFFERS: usize = 512;
+/// How many of them may be larger than [`LOG_SPARE_SMALL_BYTES`].
+pub const LOG_SPARE_LARGE_BUFFERS: usize = 64;
+/// Capacity up to which a spare buffer counts as small.
+pub const LOG_SPARE_SMALL_BYTES: usize = 4 << 10;
+/// Write buffer of a log file.
+pub const LOG_FILE_BUFFER_BYTES: usize = 64 << 10;
+/// Longest time that a record stays in the write buffer of a log file.
+pub const LOG_FILE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause of a log writer after a write. Batches that arrive meanwhile wake nobody, until they are urgent.
+pub const LOG_WRITER_REST: Duration = Duration::from_millis(2);
+/// How long the log writers may take to write what is left when the process ends.
+pub const LOG_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest time between two warnings about lost records of one kind.
+pub const LOG_LOSS_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// Audit events that a shard holds back while the queue is full, before its connections wait.
+pub const AUDIT_BACKLOG_SOFT_BYTES: usize = 1 << 20;
+/// Audit events that a shard holds back at all; further ones are lost, and counted.
+pub const AUDIT_BACKLOG_MAX_BYTES: usize = 8 << 20;
+/// Combinations of request labels that one shard counts separately; further ones share a series.
+pub const METRIC_SERIES_MAX: usize = 16_384;
 /// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
 /// stops at 10 000; spec 30 §0.3 allows a lower cap).
 pub const JSON_MAX_DEPTH: usize = 128;
+/// Answers that are read whole and did not come in one piece, at once on one shard.
+pub const LONG_ANSWERS_AT_ONCE: usize = 4;
+/// Longest answer to one of the proxy's own questions (spec 30 §2).
+pub const LOOKUP_ANSWER_MAX_BYTES: usize = 8 << 20;
+/// Whole time in which an inspected body that is held in memory has to arrive (spec 60 §2).
+pub const INSPECTED_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest silence of a client that sends an archive to be inspected.
+pub const SPOOL_SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Whole time in which such an archive has to arrive.
+pub const SPOOL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Archives that one shard spools and inspects at once; further uploads wait.
+pub const SPOOLS_AT_ONCE: usize = 8;
+/// What a buffer for such answers keeps of its memory between two of them.
+pub const LONG_ANSWER_KEPT_BYTES: usize = 2 << 20;
 /// The memory for reading a JSON document is kept for the next one unless the document was longer than this.
 pub const JSON_KEPT_DOCUMENT_BYTES: usize = 64 << 10;
-/// Longest body that is spooled and inspected as an archive (spec 30 §0.1).
-pub const ARCHIVE_BODY_MAX_BYTES: u64 = 512 << 20;
+/// Longest JSON body that is inspected, unless one of the two below applies (spec 30 §0.1).
+pub const INSPECTED_BODY_MAX_BYTES: u64 = 1 << 20;
+/// Longest body of an exec create request.
+pub const EXEC_BODY_MAX_BYTES: u64 = 64 << 10;
+/// Longest body of a swarm or node request.
+pub const SWARM_BODY_MAX_BYTES: u64 = 256 << 10;
+/// Longest archive that is inspected, as sent.
+pub const SPOOLED_BODY_MAX_BYTES: u64 = 512 << 20;
+/// Most networks of one service that the Engine is asked about (spec 30 §15 gap 16). A service with more is refused.
+pub const SERVICE_NETWORK_LOOKUPS_MAX: usize = 64;
+/// Largest request body that is read as JSON (spec 30 §0.1); most inspectors stop earlier.
+pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
+/// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
+pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
+/// Cuts of an edited answer that a shard keeps room for; an answer with more gives its memory back with the next one.
+/// A list of a thousand containers has about eight thousand.
+pub const CUTS_KEPT: usize = 1 << 16;
 /// Longest build context after decompression (spec 30 §7).
 pub const BUILD_CONTEXT_MAX_BYTES: u64 = 1 << 30;
 /// Longest image archive after decompression (spec 30 §6).

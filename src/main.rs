@@ -1,40 +1,5 @@
-//! temporary
-use sockguard::config::*;
-use std::sync::Arc;
+//! Entry point: arguments in, exit code out.
+
 fn main() -> std::process::ExitCode {
-    let path = std::env::args().nth(3).unwrap();
-    let file = ConfigFile::Named(path);
-    let cand = match Candidate::load(&file, &std::env::vars_os().collect::<Environment>(), &Overrides::default()) {
-        Ok(c) => c,
-        Err(e) => {
-            eprintln!("{e:?}");
-            return 1.into();
-        }
-    };
-    let (settings, plan) = match compile(&cand) {
-        Ok(c) => c,
-        Err(e) => {
-            eprintln!("{:?}", e.lines());
-            return 1.into();
-        }
-    };
-    let server = match sockguard::control::Server::bind(
-        &settings,
-        (*plan).clone(),
-        sockguard::record::OwnershipContext { owner: String::new(), label_key: String::new() },
-        Arc::new(sockguard::observe::Observer),
-    ) {
-        Ok(s) => s,
-        Err(e) => {
-            eprintln!("{e}");
-            return 1.into();
-        }
-    };
-    match server.run(|a| eprintln!("serving {a}")) {
-        Ok(_) => 0.into(),
-        Err(e) => {
-            eprintln!("{e}");
-            1.into()
-        }
-    }
+    sockguard::cli::main(std::env::args_os())
 }

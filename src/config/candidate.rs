@@ -214,17 +214,13 @@ impl Candidate {
     }
 }
 
-/// The problems with the name of the file in front, unless they are about a variable.
+/// The problems of the file as a whole with its name in front; the others begin with their key.
 fn named(file: &ConfigFile, problems: Problems) -> Problems {
-    let mut named = Problems::default();
-    for problem in problems.iter() {
-        let mut problem = problem.clone();
-        if problem.path.is_empty() && matches!(problem.origin, Origin::Line(_) | Origin::BuiltIn) {
+    problems.map(|problem| {
+        if problem.path.is_empty() {
             problem.text = format!("{}: {}", file.path().display(), problem.text);
         }
-        named.push(problem);
-    }
-    named
+    })
 }
 
 fn shards_of(environment: &Environment) -> Result<Option<usize>, Problems> {
@@ -260,3 +256,7 @@ fn apply(overrides: &Overrides, config: &mut Config, origins: &mut Origins) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "candidate_tests.rs"]
+mod tests;

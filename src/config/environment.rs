@@ -164,12 +164,13 @@ fn set(root: &mut Node, path: &[&str], variable: &str, text: String) {
     let mut node = root;
     for key in path {
         if node.value == Value::Null {
-            *node = Node { origin: origin.clone(), value: Value::Map(Vec::new()) };
+            // The block itself is nobody's: what else is in it has its default, not this variable's doing.
+            *node = Node { origin: Origin::BuiltIn, value: Value::Map(Vec::new()) };
         }
         let Value::Map(map) = &mut node.value else { return };
         let index = map.iter().position(|(name, _)| name == key).unwrap_or(map.len());
         if index == map.len() {
-            map.push(((*key).to_owned(), Node { origin: origin.clone(), value: Value::Null }));
+            map.push(((*key).to_owned(), Node { origin: Origin::BuiltIn, value: Value::Null }));
         }
         let Some((_, inner)) = map.get_mut(index) else { return };
         node = inner;

@@ -1,8 +1,9 @@
 //! The table behind the configuration: one row per key, from which everything else follows.
 //!
-//! [`block!`](super::schema) declares a block of keys once: Rust type, default, reload class, text. From that one
-//! declaration come the structs, the reader, the environment names, the reference page and the JSON Schema. This file
-//! owns the row, the kinds of value and how each kind is read from a [`Node`]; it knows no key of sockguard.
+//! The macro `block!` of [`schema`](super::schema) declares a block of keys once: Rust type, default, reload class,
+//! text. From that one declaration come the structs, the reader, the environment names, the reference page and the JSON
+//! Schema. This file owns the row, the kinds of value and how each kind is read from a [`Node`]; it knows no key of
+//! sockguard.
 
 use serde_json::json;
 
@@ -120,7 +121,7 @@ impl Block {
 }
 
 /// Most keys that an error about an unknown one lists.
-const KEYS_LISTED_MAX: usize = 16;
+const KEYS_LISTED_MAX: usize = 12;
 
 /// Context of reading one tree: where we are, what came from where, what is wrong.
 #[derive(Debug, Default)]
@@ -451,7 +452,7 @@ impl Setting for Vec<Vec<String>> {
     }
 }
 
-/// A type that [`block!`](super::schema) made.
+/// A type that the macro `block!` made.
 pub trait Schema: Default {
     /// The rows of the block.
     const BLOCK: &'static Block;

@@ -44,7 +44,8 @@ impl Origins {
         self.0.insert(path.into(), origin);
     }
 
-    /// Where the value at `path` came from; an element that is not noted itself answers for the list or block around it.
+    /// Where the value at `path` came from; for a value that is not noted itself, where the list or block around it
+    /// did.
     #[must_use]
     pub fn of(&self, path: &str) -> Origin {
         let mut path = path;
@@ -88,7 +89,7 @@ impl fmt::Display for Problem {
 
 /// Everything that one stage found wrong, in the order of the checks; never empty when returned as an error.
 ///
-/// A hostile file can have a hundred thousand wrong keys: only the first [`PROBLEMS_MAX`] are kept, the rest is counted.
+/// A hostile file can have a hundred thousand wrong keys: only the first hundred are kept, the rest is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     kept: Vec<Problem>,
@@ -131,6 +132,13 @@ impl Problems {
     /// The problems in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Problem> {
         self.kept.iter()
+    }
+
+    /// The same list with each problem changed.
+    #[must_use]
+    pub fn map(mut self, change: impl FnMut(&mut Problem)) -> Self {
+        self.kept.iter_mut().for_each(change);
+        self
     }
 
     /// One line for each problem, and one for those that were only counted.

@@ -11,7 +11,7 @@ pub(super) fn nearest<'known>(word: &str, known: &[&'known str]) -> Option<&'kno
     let bound = (word.chars().count() / 3).max(1);
     known
         .iter()
-        .map(|candidate| (distance(&word.to_lowercase(), candidate), *candidate))
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), *candidate))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

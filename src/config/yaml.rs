@@ -71,9 +71,10 @@ impl Value {
 pub fn read(bytes: &[u8]) -> Result<Node, Problems> {
     let text = checked_text(bytes)?;
     let lines = Lines::new(text);
-    let mut reading = Reading { lines: &lines, problems: Problems::default(), values: 0, text_bytes: 0, floats: 0 };
-    let seed = Shape { reading: &mut reading, line: 1 };
-    let mut root = seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| one(&error))?;
+    let mut reading =
+        Reading { lines: &lines, problems: Problems::default(), values: 0, text_bytes: 0, floats: 0, line: 1 };
+    let mut root =
+        Shape(&mut reading).deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| one(&error))?;
     if reading.floats > 0 {
         Spelling(&mut root).deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| one(&error))?;
     }
@@ -129,6 +130,11 @@ fn one(error: &serde_yaml::Error) -> Problems {
     // The parser puts its position into the text; it is cut off there and said our way.
     let text = error.to_string();
     let text = text.split_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let text = match text {
+        "recursion limit exceeded" => "too many values inside one another",
+        "repetition limit exceeded" => TOO_MANY_ALIASES,
+        text => text,
+    };
     at(error.location().map_or(0, |location| location.line()), text.to_owned())
 }
 
@@ -151,6 +157,9 @@ impl<'text> Lines<'text> {
     }
 }
 
+/// The text of the bound on aliases, ours and the parser's own.
+const TOO_MANY_ALIASES: &str = "too many values, or aliases that expand to too many";
+
 /// State of the first reading.
 struct Reading<'text> {
     lines: &'text Lines<'text>,
@@ -158,6 +167,9 @@ struct Reading<'text> {
     values: usize,
     text_bytes: usize,
     floats: usize,
+    /// The last line that was seen. The parser lends out keys and texts but not numbers: these are told with the line
+    /// of what was before them.
+    line: usize,
 }
 
 impl Reading<'_> {
@@ -167,27 +179,23 @@ impl Reading<'_> {
         self.values += 1;
         self.text_bytes += text_bytes;
         if self.values > CONFIG_MAX_VALUES || self.text_bytes as u64 > 4 * CONFIG_MAX_BYTES {
-            return Err(E::custom(format_args!("aliases expand to more than {CONFIG_MAX_VALUES} values")));
+            return Err(E::custom(TOO_MANY_ALIASES));
         }
         Ok(())
     }
 }
 
 /// First reading of one value.
-struct Shape<'a, 'text> {
-    reading: &'a mut Reading<'text>,
-    /// Line of the key or element that leads here, until the value itself knows better.
-    line: usize,
-}
+struct Shape<'a, 'text>(&'a mut Reading<'text>);
 
-impl<'a, 'text> Shape<'a, 'text> {
+impl Shape<'_, '_> {
     fn node<E: serde::de::Error>(self, text_bytes: usize, value: Value) -> Result<Node, E> {
-        self.reading.count(text_bytes)?;
-        Ok(Node { origin: Origin::Line(self.line), value })
+        self.0.count(text_bytes)?;
+        Ok(Node { origin: Origin::Line(self.0.line), value })
     }
 }
 
-impl<'de, 'text> DeserializeSeed<'de> for Shape<'_, 'text> {
+impl<'de> DeserializeSeed<'de> for Shape<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
@@ -231,7 +239,7 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
-        self.reading.floats += 1;
+        self.0.floats += 1;
         self.node(0, Value::Float { value, text: String::new() })
     }
 
@@ -239,41 +247,39 @@ impl<'de> Visitor<'de> for Shape<'_, '_> {
         self.node(text.len(), Value::Text(text.to_owned()))
     }
 
-    fn visit_borrowed_str<E: serde::de::Error>(mut self, text: &'de str) -> Result<Node, E> {
-        self.line = self.reading.lines.of(text).unwrap_or(self.line);
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Node, E> {
+        self.0.line = self.0.lines.of(text).unwrap_or(self.0.line);
         self.visit_str(text)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Node, A::Error> {
-        let Self { reading, line } = self;
+        let Self(reading) = self;
         reading.count(0)?;
+        let line = reading.line;
         let mut list = Vec::new();
-        let mut element_line = line;
-        while let Some(element) = elements.next_element_seed(Shape { reading, line: element_line })? {
-            if let Origin::Line(line) = element.origin {
-                element_line = line;
-            }
+        while let Some(element) = elements.next_element_seed(Shape(&mut *reading))? {
             list.push(element);
         }
-        let first = list.first().map_or(Origin::Line(line), |element| element.origin.clone());
-        Ok(Node { origin: first, value: Value::List(list) })
+        let origin = list.first().map_or(Origin::Line(line), |element: &Node| element.origin.clone());
+        Ok(Node { origin, value: Value::List(list) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
-        let Self { reading, line } = self;
+        let Self(reading) = self;
         reading.count(0)?;
+        let line = reading.line;
         let mut map: Vec<(String, Node)> = Vec::new();
-        let mut key_line = line;
-        while let Some(key) = entries.next_key_seed(Key { lines: reading.lines })? {
-            key_line = key.1.unwrap_or(key_line);
-            reading.count::<A::Error>(key.0.len())?;
-            let mut node = entries.next_value_seed(Shape { reading: &mut *reading, line: key_line })?;
+        while let Some((key, key_line)) = entries.next_key_seed(Key { lines: reading.lines })? {
+            let key_line = key_line.unwrap_or(reading.line);
+            reading.line = key_line;
+            reading.count::<A::Error>(key.len())?;
+            let mut node = entries.next_value_seed(Shape(&mut *reading))?;
             // Operators look for the key, also when its value starts on a later line.
             node.origin = Origin::Line(key_line);
-            map.push((key.0, node));
+            map.push((key, node));
         }
-        let first = map.first().map_or(Origin::Line(line), |(_, node)| node.origin.clone());
-        Ok(Node { origin: first, value: Value::Map(map) })
+        let origin = map.first().map_or(Origin::Line(line), |(_, node)| node.origin.clone());
+        Ok(Node { origin, value: Value::Map(map) })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Node, A::Error> {

@@ -16,7 +16,7 @@ use crate::observe::Observer;
 use crate::policy::Plan;
 use crate::proxy::{Facts, Generation};
 use crate::record::{Listener, OwnershipContext};
-use crate::rt::ShardError;
+use crate::rt::{ShardError, Workers};
 use crate::sys::{capacity, probe};
 
 /// Beyond the drain's budget, the time in which every shard must have ended.
@@ -96,9 +96,11 @@ impl Server {
             started: Instant::now(),
             ownership,
             shards: cpus.len(),
+            spool_folder: std::env::temp_dir(),
         };
         let published = Arc::new(ArcSwap::from_pointee(Generation::new(plan)));
-        let common = Common { facts: Arc::new(facts), published, observer };
+        let workers = Workers::start(cpus.len())?;
+        let common = Common { facts: Arc::new(facts), published, observer, workers };
         Ok(Server { cpus, listening, address, binding, common, upstream: settings.upstream.clone() })
     }
 

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::listen::{Arrival, Listening, Router, accept};
 use crate::observe::Observer;
 use crate::proxy::{self, Facts, Published};
-use crate::rt::{self, Acceptor, Deadline, Inbox, Mailbox, Placement, Ring, Sender, ShardError};
+use crate::rt::{self, Acceptor, Deadline, Inbox, Mailbox, Offload, Placement, Ring, Sender, ShardError, Workers};
 
 /// Messages that may wait for one shard.
 const MAILBOX_CAPACITY: usize = 4096;
@@ -45,6 +45,7 @@ pub(super) struct Common {
     pub(super) facts: Arc<Facts>,
     pub(super) published: Published,
     pub(super) observer: Arc<Observer>,
+    pub(super) workers: Workers,
 }
 
 /// The running shards.
@@ -119,8 +120,14 @@ async fn run(
     ready: flume::Sender<Event>,
 ) {
     let inbox = mailbox.attach(&ring);
-    let observer = common.observer.shard();
-    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, observer));
+    let offload = match Offload::new(&ring, common.workers) {
+        Ok(offload) => offload,
+        Err(error) => {
+            tracing::error!(%error, "shard cannot be set up");
+            return;
+        }
+    };
+    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, common.observer, offload));
     let recorder = Rc::downgrade(&shard);
     ring.set_before_wait(move || {
         if let Some(shard) = recorder.upgrade() {
@@ -132,7 +139,7 @@ async fn run(
         let keep = |message| serve(&shard, message);
         let accepting = async {
             match &acceptor {
-                Some(acceptor) => accept(&ring, index, acceptor, &router, keep).await,
+                Some(acceptor) => accept(&ring, index, acceptor, &router, keep, || shard.shed_idle()).await,
                 None => std::future::pending().await,
             }
         };
@@ -140,7 +147,7 @@ async fn run(
     }
     drop(acceptor);
     drain(&ring, &shard).await;
-    shard.flush_records();
+    shard.close_records();
 }
 
 fn serve(shard: &Rc<proxy::Shard>, message: Message) {
@@ -158,7 +165,7 @@ fn serve(shard: &Rc<proxy::Shard>, message: Message) {
 /// Serves what comes by mail and keeps house, until the word to drain comes.
 async fn until_drain(shard: &Rc<proxy::Shard>, inbox: &Inbox<Message>) {
     poll_fn(|cx| {
-        while shard.engine().poll_prune(cx).is_ready() {}
+        while shard.poll_housekeeping(cx).is_ready() {}
         loop {
             match inbox.poll_next(cx) {
                 Poll::Ready(Message::Drain) => return Poll::Ready(()),

@@ -278,22 +278,19 @@ impl Resource {
 /// The endpoint of a canonical path. Total, allocates nothing.
 #[must_use]
 pub fn classify(canonical: &[u8]) -> Endpoint {
-    let shape = match std::str::from_utf8(canonical) {
-        Ok(path) => ROUTER.at(path).ok().map(|found| *found.value),
-        // No fixed path has such bytes, but a name may: it still selects its inspector.
-        Err(_) => Resource::ALL
-            .iter()
-            .find(|resource| canonical.starts_with(resource.prefix().as_bytes()))
-            .map(|resource| Shape::Named(*resource)),
-    };
-    match shape {
-        None => Endpoint::Unknown,
-        Some(Shape::Fixed(endpoint)) => endpoint,
-        Some(Shape::Named(resource)) => {
-            let (_, verb) = name_and_verb(canonical.get(resource.prefix().len()..).unwrap_or_default());
-            Endpoint::verb(resource, verb).unwrap_or(Endpoint::item(resource))
+    let resource = match std::str::from_utf8(canonical) {
+        Ok(path) => {
+            if let Ok(found) = FIXED_PATHS.at(path) {
+                return *found.value;
+            }
+            NAMED_PATHS.at(path).ok().map(|found| *found.value)
         }
-    }
+        // No fixed path has such bytes, but a name may: it still selects its inspector.
+        Err(_) => Resource::ALL.iter().find(|resource| canonical.starts_with(resource.prefix().as_bytes())).copied(),
+    };
+    let Some(resource) = resource else { return Endpoint::Unknown };
+    let (_, verb) = name_and_verb(canonical.get(resource.prefix().len()..).unwrap_or_default());
+    Endpoint::verb(resource, verb).unwrap_or(Endpoint::item(resource))
 }
 
 impl Endpoint {
@@ -319,20 +316,21 @@ fn name_and_verb(rest: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Shape {
-    Fixed(Endpoint),
-    Named(Resource),
-}
+/// Paths without a name. Apart from the others: a router that has to choose between a fixed segment and a name keeps a
+/// list of what it may have to come back to, on the heap.
+static FIXED_PATHS: LazyLock<Router<Endpoint>> =
+    LazyLock::new(|| router(FIXED.iter().map(|(path, endpoint)| ((*path).to_owned(), *endpoint))));
 
-static ROUTER: LazyLock<Router<Shape>> = LazyLock::new(|| {
-    let fixed = FIXED.iter().map(|(path, endpoint)| ((*path).to_owned(), Shape::Fixed(*endpoint)));
-    let named =
-        Resource::ALL.iter().map(|resource| (format!("{}{{*name}}", resource.prefix()), Shape::Named(*resource)));
+/// Paths that begin with a resource and its name.
+static NAMED_PATHS: LazyLock<Router<Resource>> = LazyLock::new(|| {
+    router(Resource::ALL.iter().map(|resource| (format!("{}{{*name}}", resource.prefix()), *resource)))
+});
+
+fn router<T: std::fmt::Debug>(routes: impl Iterator<Item = (String, T)>) -> Router<T> {
     let mut router = Router::new();
-    for (path, shape) in fixed.chain(named) {
-        let inserted = router.insert(path, shape);
+    for (path, value) in routes {
+        let inserted = router.insert(path, value);
         assert!(inserted.is_ok(), "two endpoints share a path: {inserted:?}");
     }
     router
-});
+}

@@ -3,6 +3,7 @@
 //! Owns the idle connections of one shard. A connection is given back only after a complete exchange, and one that its
 //! peer has closed meanwhile is never handed out (spec 60 §3.8). Must not know what is asked of the Engine.
 
+pub mod lookup;
 pub mod reach;
 
 use std::cell::RefCell;

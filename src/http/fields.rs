@@ -66,6 +66,8 @@ macro_rules! field_names {
 }
 
 field_names! {
+    /// `Accept-Encoding`
+    AcceptEncoding = "accept-encoding",
     /// `Connection`
     Connection = "connection",
     /// `Content-Encoding`

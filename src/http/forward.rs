@@ -38,6 +38,8 @@ pub struct RequestForm<'a> {
     pub keep_expect: bool,
     /// Whether the client's `Tracestate` goes on.
     pub keep_tracestate: bool,
+    /// Whether the answer must come without a content coding: it is going to be read.
+    pub identity_coding: bool,
     /// The protocol to ask for.
     pub upgrade: Option<&'a [u8]>,
     /// The proxy's correlation fields.
@@ -59,6 +61,7 @@ pub fn append_request(out: &mut Vec<u8>, request: &RequestHead, head: &[u8], for
     for one in request.fields() {
         let goes_on = match one.known {
             FieldName::Host | FieldName::ContentLength | FieldName::XRequestId | FieldName::Traceparent => false,
+            FieldName::AcceptEncoding => !form.identity_coding,
             FieldName::Expect => form.keep_expect,
             FieldName::Tracestate => form.keep_tracestate,
             known => !known.is_hop_by_hop() && !known.is_forwarding_claim(),
@@ -69,6 +72,9 @@ pub fn append_request(out: &mut Vec<u8>, request: &RequestHead, head: &[u8], for
     }
     if request.values(head, FieldName::Te).flat_map(tokens).any(is_trailers) {
         field(out, b"Te", b"trailers");
+    }
+    if form.identity_coding {
+        field(out, b"Accept-Encoding", b"identity");
     }
     if let Some(token) = form.upgrade {
         field(out, b"Connection", b"Upgrade");
@@ -259,6 +265,7 @@ mod tests {
             framing: Framing::None,
             keep_expect: true,
             keep_tracestate: false,
+            identity_coding: false,
             upgrade: None,
             correlation: CORRELATION,
         };

@@ -17,13 +17,13 @@ use super::options::ContainerArchiveOptions;
 use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
 use super::request::Request;
-use crate::limits::ARCHIVE_BODY_MAX_BYTES;
+use crate::limits::SPOOLED_BODY_MAX_BYTES;
 
 const WORDING: Wording = Wording {
     subject: "container archive",
     what: "container archive",
     // Nothing is decompressed here.
-    decompressed_max_bytes: ARCHIVE_BODY_MAX_BYTES,
+    decompressed_max_bytes: SPOOLED_BODY_MAX_BYTES,
 };
 
 /// Set-user-id and set-group-id.

@@ -5,18 +5,24 @@
 
 use super::Outcome;
 use super::options::ContainerUpdateOptions;
-use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny};
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::{Reader, View};
+use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, read};
+use crate::json::{Field, Object, Reader, View};
 
 /// Judges a body that is not empty.
 pub fn inspect(body: &[u8], options: &ContainerUpdateOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge(view, options)), "container update", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge(view, options)), "container update", NOT_INSPECTABLE)
 }
 
 fn judge(view: View<'_>, options: &ContainerUpdateOptions) -> Judged {
+    let root = view.object()?;
     let mut changes = Changes::default();
-    changes.collect(view, Place::Root)?;
+    changes.collect(&root);
+    let [host_config, resources] = root.fields(["HostConfig", "Resources"]);
+    changes.collect_resources(resources);
+    if let Ok(Some(host_config)) = host_config.object() {
+        changes.collect(&host_config);
+        changes.collect_resources(host_config.field("Resources"));
+    }
     if changes.privileged && !options.allow_privileged {
         return deny("privileged mode changes are not allowed");
     }
@@ -45,76 +51,73 @@ struct Changes {
     resources: bool,
 }
 
-/// The objects that are searched: the Engine embeds one in the other, so that a key counts in each.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Root,
-    HostConfig,
-    Resources,
-}
-
 impl Changes {
-    fn collect(&mut self, view: View<'_>, place: Place) -> Result<(), Stop> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"hostconfig" if place == Place::Root && value.is_object() => self.collect(value, Place::HostConfig)?,
-                b"resources" if place != Place::Resources && value.is_object() => {
-                    self.collect(value, Place::Resources)?;
-                }
-                b"privileged" => self.privileged |= !value.is_zero(),
-                b"devices" | b"devicecgrouprules" | b"devicerequests" => self.devices |= !value.is_zero(),
-                b"capadd" | b"capdrop" | b"capabilities" | b"nonewprivileges" | b"securityopt" => {
-                    self.capabilities |= !value.is_zero();
-                }
-                b"restartpolicy" => self.restart_policy |= sets_restart_policy(value),
-                // Pointers in the Engine: zero and false are values like any other.
-                b"pidslimit" | b"memoryswappiness" | b"oomkilldisable" => self.resources |= !value.is_null(),
-                key if RESOURCES.contains(&key) => self.resources |= !value.is_zero(),
-                _ => {}
+    /// Searches one object. The Engine embeds one in the other, so that a key counts in each.
+    fn collect(&mut self, object: &Object<'_>) {
+        let asks = |field: Field<'_>| !field.is_zero();
+        self.privileged |= asks(object.field("Privileged"));
+        self.devices |= object.fields(DEVICES).into_iter().any(asks);
+        self.capabilities |= object.fields(CAPABILITIES).into_iter().any(asks);
+        self.restart_policy |= sets_restart_policy(object.field("RestartPolicy"));
+        self.resources |= object.fields(RESOURCES).into_iter().any(asks);
+        self.resources |= object.fields(RESOURCE_POINTERS).into_iter().any(Field::is_present);
+    }
+
+    /// Searches `Resources` when it is an object. Of another form it is a change, for we do not know what it asks.
+    fn collect_resources(&mut self, field: Field<'_>) {
+        match field.object() {
+            Ok(Some(resources)) => {
+                self.collect(&resources);
+                self.resources |= !resources.field("Resources").is_zero();
             }
+            Ok(None) => {}
+            Err(_) => self.resources |= !field.is_zero(),
         }
-        Ok(())
     }
 }
 
-/// Keys of resource control, in lower case.
-const RESOURCES: &[&[u8]] = &[
-    b"blkiodevicereadbps",
-    b"blkiodevicereadiops",
-    b"blkiodevicewritebps",
-    b"blkiodevicewriteiops",
-    b"blkioweight",
-    b"blkioweightdevice",
-    b"cgroupparent",
-    b"cgroupnsmode",
-    b"cpucount",
-    b"cpupercent",
-    b"cpuperiod",
-    b"cpuquota",
-    b"cpurealtimeperiod",
-    b"cpurealtimeruntime",
-    b"cpushares",
-    b"cpusetcpus",
-    b"cpusetmems",
-    b"iomaximumbandwidth",
-    b"iomaximumiops",
-    b"kernelmemory",
-    b"kernelmemorytcp",
-    b"memory",
-    b"memoryreservation",
-    b"memoryswap",
-    b"nanocpus",
-    b"resources",
-    b"ulimits",
+const DEVICES: [&str; 3] = ["Devices", "DeviceCgroupRules", "DeviceRequests"];
+const CAPABILITIES: [&str; 5] = ["CapAdd", "CapDrop", "Capabilities", "NoNewPrivileges", "SecurityOpt"];
+/// Pointers in the Engine: zero and false are values like any other.
+const RESOURCE_POINTERS: [&str; 3] = ["PidsLimit", "MemorySwappiness", "OomKillDisable"];
+/// Other keys of resource control.
+const RESOURCES: [&str; 26] = [
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "BlkioWeight",
+    "BlkioWeightDevice",
+    "CgroupParent",
+    "CgroupnsMode",
+    "CpuCount",
+    "CpuPercent",
+    "CpuPeriod",
+    "CpuQuota",
+    "CpuRealtimePeriod",
+    "CpuRealtimeRuntime",
+    "CpuShares",
+    "CpusetCpus",
+    "CpusetMems",
+    "IOMaximumBandwidth",
+    "IOMaximumIOps",
+    "KernelMemory",
+    "KernelMemoryTCP",
+    "Memory",
+    "MemoryReservation",
+    "MemorySwap",
+    "NanoCpus",
+    "Ulimits",
 ];
 
-/// Whether a policy is named or a count given. An object of another form is a change, for we do not know what it asks.
-fn sets_restart_policy(view: View<'_>) -> bool {
-    let Ok(mut members) = view.members() else { return !view.is_zero() };
-    members.any(|(key, value)| {
-        let is_known = matches!(fold(key, &mut FoldBuffer::default()), b"name" | b"maximumretrycount");
-        is_known && !value.is_zero()
-    })
+/// Whether a policy is named or a count given. A value of another form is a change, for we do not know what it asks.
+fn sets_restart_policy(field: Field<'_>) -> bool {
+    match field.object() {
+        Ok(policy) => {
+            policy.unwrap_or_default().fields(["Name", "MaximumRetryCount"]).iter().any(|field| !field.is_zero())
+        }
+        Err(_) => !field.is_zero(),
+    }
 }
 
 #[cfg(test)]
@@ -206,7 +209,6 @@ mod tests {
     #[test]
     fn every_resource_key_counts() {
         for key in RESOURCES {
-            let key = std::str::from_utf8(key).unwrap();
             let inspect = |value: &str| {
                 let body = format!("{{\"{}\":{value}}}", key.to_uppercase());
                 inspect(body.as_bytes(), &ContainerUpdateOptions::default(), &mut Reader::new())

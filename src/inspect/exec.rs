@@ -7,13 +7,11 @@ use super::Outcome;
 use super::options::{ExecOptions, Options};
 use super::reason::QuotedWords;
 use super::request::{Answer, Question, Step};
-use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, flag, read, text};
 use super::text::is_root;
 use crate::endpoint::Inspector;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::Texts;
-use crate::json::{ReadError, Reader, View};
-use crate::policy::Glob;
+use crate::glob::Glob;
+use crate::json::{Reader, Strings, TypeError, View};
 
 /// Commands that are allowed, each a list of globs, one for each argument.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +46,7 @@ impl Commands {
 
 /// Judges the body of an exec create request that is not empty.
 pub fn inspect_create(body: &[u8], options: &Options, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge_create(view, options)), "exec", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge_create(view, options)), "exec", NOT_INSPECTABLE)
 }
 
 /// Judges an exec start request by the Engine's answer about the exec.
@@ -61,9 +59,11 @@ pub fn inspect_start(answer: Option<&Answer<'_>>, options: &Options, reader: &mu
         Some(Answer::Failed) => failed(),
         // Unlike the client's document, the Engine's is expected to be readable.
         Some(Answer::Found(answer)) => {
-            match reader.read(answer, |view| Ok(judge_start(&Created::decode(view)?, options))) {
-                Ok(judged) => conclude(judged, "exec", NOT_INSPECTABLE),
-                Err(ReadError::Malformed | ReadError::DuplicateKey | ReadError::WrongType(_)) => failed(),
+            let judged =
+                reader.read(answer, |view| Created::decode(view).map(|created| judge_start(&created, options)));
+            match judged {
+                Ok(Ok(judged)) => conclude(judged, "exec", NOT_INSPECTABLE),
+                Ok(Err(_)) | Err(_) => failed(),
             }
         }
     };
@@ -71,22 +71,11 @@ pub fn inspect_start(answer: Option<&Answer<'_>>, options: &Options, reader: &mu
 }
 
 fn judge_create(view: View<'_>, options: &Options) -> Judged {
-    let mut command = None;
-    let mut privileged = false;
-    let mut user = "";
-    for (key, value) in view.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            b"cmd" => command = Some(value),
-            b"privileged" => privileged = value.flag()?,
-            b"user" => user = value.text()?,
-            _ => {}
-        }
-    }
-    let command = command.ok_or(Stop::Unreadable)?;
-    match command.text() {
-        // `null` reads as no text, which is no command.
-        Ok(line) => judge(line.split_whitespace(), privileged, user, options),
-        Err(_) => judge(command.texts()?, privileged, user, options),
+    let [command, privileged, user] = view.object()?.fields(["Cmd", "Privileged", "User"]);
+    let (privileged, user) = (flag(privileged)?, text(user)?);
+    match command.string() {
+        Ok(line) => judge(line.unwrap_or_default().split_whitespace(), privileged, user, options),
+        Err(_) => judge(command.strings()?, privileged, user, options),
     }
 }
 
@@ -122,32 +111,24 @@ fn judge<'a>(
 }
 
 /// What the Engine says about an exec: `ProcessConfig`.
-#[derive(Default)]
 struct Created<'d> {
     entrypoint: &'d str,
-    arguments: Texts<'d>,
+    arguments: Strings<'d>,
     privileged: bool,
     user: &'d str,
 }
 
 impl<'d> Created<'d> {
-    fn decode(view: View<'d>) -> Result<Created<'d>, ReadError> {
-        let mut created = Created::default();
-        for (key, value) in view.members()? {
-            if fold(key, &mut FoldBuffer::default()) != b"processconfig" {
-                continue;
-            }
-            for (key, value) in value.members()? {
-                match fold(key, &mut FoldBuffer::default()) {
-                    b"entrypoint" => created.entrypoint = value.text()?,
-                    b"arguments" => created.arguments = value.texts()?,
-                    b"privileged" => created.privileged = value.flag()?,
-                    b"user" => created.user = value.text()?,
-                    _ => {}
-                }
-            }
-        }
-        Ok(created)
+    fn decode(view: View<'d>) -> Result<Created<'d>, TypeError> {
+        let process = view.object()?.field("ProcessConfig").object()?.unwrap_or_default();
+        let [entrypoint, arguments, privileged, user] =
+            process.fields(["entrypoint", "arguments", "privileged", "user"]);
+        Ok(Created {
+            entrypoint: text(entrypoint)?,
+            arguments: arguments.strings()?,
+            privileged: flag(privileged)?,
+            user: text(user)?,
+        })
     }
 }
 

@@ -15,9 +15,7 @@ use super::options::ImageLoadOptions;
 use super::reason::Quoted;
 use super::reference::{RegistryRules, Verdict};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::{TextMap, Texts};
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Field, Reader, TypeError};
 use crate::limits::{IMAGE_ARCHIVE_MAX_BYTES, IMAGE_MANIFEST_MAX_BYTES};
 
 const WORDING: Wording =
@@ -107,25 +105,20 @@ fn judge_names(names: &[String], options: &ImageLoadOptions) -> Checked {
 /// The names that a document gives to images; a blank one for an image without.
 fn names(
     document: &[u8],
-    read: impl FnOnce(View<'_>) -> Result<Vec<String>, ReadError>,
-) -> Result<Vec<String>, ReadError> {
-    Reader::new().read(document, read)
+    read: impl FnOnce(Field<'_>) -> Result<Vec<String>, TypeError>,
+) -> Result<Vec<String>, ArchiveError> {
+    Ok(Reader::new().read(document, |view| read(view.root()))??)
 }
 
 /// `manifest.json`: an array of images, each with `RepoTags`. Tagged images do not cover for their untagged neighbours.
-fn names_in_manifest(view: View<'_>) -> Result<Vec<String>, ReadError> {
+fn names_in_manifest(images: Field<'_>) -> Result<Vec<String>, TypeError> {
     let mut names = Vec::new();
-    for image in view.elements()? {
-        let mut tags = Texts::default();
-        for (key, value) in image.members()? {
-            if fold(key, &mut FoldBuffer::default()) == b"repotags" {
-                tags = value.texts()?;
-            }
-        }
-        names.extend(tags.clone().map(str::to_owned));
-        if tags.len() == 0 {
+    for image in images.objects()? {
+        let tags = image.field("RepoTags").strings()?;
+        if tags.is_empty() {
             names.push(String::new());
         }
+        names.extend(tags.map(str::to_owned));
     }
     if names.is_empty() {
         names.push(String::new());
@@ -134,27 +127,15 @@ fn names_in_manifest(view: View<'_>) -> Result<Vec<String>, ReadError> {
 }
 
 /// `index.json`: the image index of an OCI layout, whose `manifests` are named by annotations.
-fn names_in_index(view: View<'_>) -> Result<Vec<String>, ReadError> {
+fn names_in_index(index: Field<'_>) -> Result<Vec<String>, TypeError> {
     let mut names = Vec::new();
-    for (key, value) in view.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"manifests" {
-            for manifest in value.elements()? {
-                names.push(name_in_annotations(manifest)?.to_owned());
-            }
-        }
+    let Some(index) = index.object()? else { return Ok(names) };
+    for manifest in index.field("manifests").objects()? {
+        let annotations = manifest.field("annotations").string_map()?;
+        let named = |key| annotations.get(key).filter(|name| !name.is_empty());
+        names.push(NAME_ANNOTATIONS.into_iter().find_map(named).unwrap_or_default().to_owned());
     }
     Ok(names)
-}
-
-fn name_in_annotations(manifest: View<'_>) -> Result<&str, ReadError> {
-    let mut annotations = TextMap::default();
-    for (key, value) in manifest.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"annotations" {
-            annotations = value.text_map()?;
-        }
-    }
-    let named = |name| annotations.clone().find(|&(key, value)| key == name && !value.is_empty());
-    Ok(NAME_ANNOTATIONS.into_iter().find_map(named).map_or("", |(_, value)| value))
 }
 
 #[cfg(test)]

@@ -10,16 +10,20 @@ pub mod capabilities;
 pub mod container_create;
 pub mod container_update;
 pub mod devices;
+pub mod dispatch;
 pub mod exec;
 pub mod network;
 pub mod node;
 pub mod options;
 pub mod paths;
+pub mod plugin;
 mod query;
 mod reason;
+mod registry;
 mod request;
 pub mod secret_config;
 mod security;
+pub mod service;
 mod stop;
 pub mod swarm;
 #[cfg(test)]
@@ -27,6 +31,7 @@ mod testing;
 pub mod text;
 pub mod volume;
 
+pub use dispatch::{Needs, Scratch, inspect, needs, too_large_reason};
 pub use options::Options;
 pub use request::{Answer, Question, Request, Step};
 

@@ -6,10 +6,9 @@
 use super::Outcome;
 use super::options::NetworkOptions;
 use super::reason::Quoted;
-use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value, flag, has_members, integer, read, text};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Object, Reader, TypeError, View};
 
 /// Drivers that the Engine brings.
 const DRIVERS: &[&str] = &["bridge", "host", "ipvlan", "macvlan", "none", "null", "overlay"];
@@ -19,7 +18,7 @@ const IPAM_DRIVERS: &[&str] = &["default", "null"];
 /// Judges the body of `POST /networks/create` that is not empty.
 pub fn inspect_create(body: &[u8], options: &NetworkOptions, reader: &mut Reader) -> Outcome {
     conclude(
-        reader.read(body, |view| judge_create(&Network::decode(view)?, options)),
+        read(reader, body, |view| judge_create(&Network::decode(&view.object()?)?, options)),
         "network create",
         NOT_INSPECTABLE,
     )
@@ -27,16 +26,15 @@ pub fn inspect_create(body: &[u8], options: &NetworkOptions, reader: &mut Reader
 
 /// Judges the body of `POST /networks/X/connect` that is not empty.
 pub fn inspect_connect(body: &[u8], options: &NetworkOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge_connect(view, options)), "network connect", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge_connect(view, options)), "network connect", NOT_INSPECTABLE)
 }
 
 /// Judges the body of `POST /networks/X/disconnect` that is not empty.
 pub fn inspect_disconnect(body: &[u8], options: &NetworkOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge_disconnect(view, options)), "network disconnect", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge_disconnect(view, options)), "network disconnect", NOT_INSPECTABLE)
 }
 
 /// The body of a create request.
-#[derive(Default)]
 struct Network<'d> {
     driver: &'d str,
     scope: &'d str,
@@ -51,34 +49,23 @@ struct Network<'d> {
 }
 
 impl<'d> Network<'d> {
-    fn decode(view: View<'d>) -> Result<Network<'d>, ReadError> {
-        let mut network = Network::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"driver" => network.driver = value.text()?,
-                b"scope" => network.scope = value.text()?,
-                b"ingress" => network.ingress = value.flag()?,
-                b"attachable" => network.attachable = value.flag()?,
-                b"configonly" => network.config_only = value.flag()?,
-                b"configfrom" => network.has_config_from = !value.is_null(),
-                b"ipam" => network.decode_ipam(value)?,
-                b"options" => network.has_options = value.members()?.len() > 0,
-                _ => {}
-            }
-        }
-        Ok(network)
-    }
-
-    fn decode_ipam(&mut self, view: View<'d>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"driver" => self.ipam_driver = value.text()?,
-                b"config" => self.has_ipam_config = value.elements()?.len() > 0,
-                b"options" => self.has_ipam_options = value.members()?.len() > 0,
-                _ => {}
-            }
-        }
-        Ok(())
+    fn decode(network: &Object<'d>) -> Result<Network<'d>, TypeError> {
+        let [driver, scope, ingress, attachable, config_only, config_from, ipam, options] =
+            network.fields(["Driver", "Scope", "Ingress", "Attachable", "ConfigOnly", "ConfigFrom", "IPAM", "Options"]);
+        let [ipam_driver, ipam_config, ipam_options] =
+            ipam.object()?.unwrap_or_default().fields(["Driver", "Config", "Options"]);
+        Ok(Network {
+            driver: text(driver)?,
+            scope: text(scope)?,
+            ingress: flag(ingress)?,
+            attachable: flag(attachable)?,
+            config_only: flag(config_only)?,
+            has_config_from: config_from.is_present(),
+            ipam_driver: text(ipam_driver)?,
+            has_ipam_config: ipam_config.objects()?.next().is_some(),
+            has_ipam_options: has_members(ipam_options)?,
+            has_options: has_members(options)?,
+        })
     }
 }
 
@@ -122,30 +109,20 @@ fn is_custom(driver: &str, known: &[&str]) -> bool {
 }
 
 fn judge_connect(view: View<'_>, options: &NetworkOptions) -> Judged {
-    let mut endpoint = Endpoint::default();
-    for (key, value) in view.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"endpointconfig" {
-            endpoint = Endpoint::decode(value)?;
-        }
-    }
-    match endpoint.refusal_at_connect() {
+    let endpoint = view.object()?.field("EndpointConfig").object()?.unwrap_or_default();
+    match Endpoint::decode(&endpoint)?.refusal_at_connect() {
         Some(reason) if !options.allow_endpoint_config => deny(reason),
         Some(_) | None => Ok(()),
     }
 }
 
 fn judge_disconnect(view: View<'_>, options: &NetworkOptions) -> Judged {
-    let mut force = false;
-    for (key, value) in view.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"force" {
-            force = value.flag()?;
-        }
-    }
+    let force = flag(view.object()?.field("Force"))?;
     if force && !options.allow_disconnect_force { deny("force disconnect is not allowed") } else { Ok(()) }
 }
 
 /// What an endpoint asks for beyond being connected.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Endpoint {
     has_static_address: bool,
     has_mac_address: bool,
@@ -155,36 +132,26 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn decode(view: View<'_>) -> Result<Endpoint, ReadError> {
-        let mut endpoint = Endpoint::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"ipamconfig" => endpoint.decode_ipam(value)?,
-                b"gateway" | b"ipaddress" | b"ipv6gateway" | b"globalipv6address" => {
-                    endpoint.has_static_address |= !is_blank(value.text()?);
-                }
-                b"ipprefixlen" | b"globalipv6prefixlen" => {
-                    endpoint.has_static_address |= value.integer()?.unwrap_or(0) != 0;
-                }
-                b"macaddress" => endpoint.has_mac_address = !is_blank(value.text()?),
-                b"aliases" => endpoint.has_aliases = value.texts()?.len() > 0,
-                b"links" => endpoint.has_links = value.texts()?.len() > 0,
-                b"driveropts" => endpoint.has_driver_options = value.members()?.len() > 0,
-                _ => {}
-            }
+    pub(crate) fn decode(endpoint: &Object<'_>) -> Result<Endpoint, TypeError> {
+        let [ipam, mac_address, aliases, links, driver_options] =
+            endpoint.fields(["IPAMConfig", "MacAddress", "Aliases", "Links", "DriverOpts"]);
+        let [ipv4, ipv6, link_local] =
+            ipam.object()?.unwrap_or_default().fields(["IPv4Address", "IPv6Address", "LinkLocalIPs"]);
+        let mut has_static_address = !link_local.strings()?.is_empty();
+        let addresses = endpoint.fields(["Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address"]);
+        for address in addresses.into_iter().chain([ipv4, ipv6]) {
+            has_static_address |= !is_blank(text(address)?);
         }
-        Ok(endpoint)
-    }
-
-    fn decode_ipam(&mut self, view: View<'_>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"ipv4address" | b"ipv6address" => self.has_static_address |= !is_blank(value.text()?),
-                b"linklocalips" => self.has_static_address |= value.texts()?.len() > 0,
-                _ => {}
-            }
+        for length in endpoint.fields(["IPPrefixLen", "GlobalIPv6PrefixLen"]) {
+            has_static_address |= integer(length)? != 0;
         }
-        Ok(())
+        Ok(Endpoint {
+            has_static_address,
+            has_mac_address: !is_blank(text(mac_address)?),
+            has_aliases: !aliases.strings()?.is_empty(),
+            has_links: !links.strings()?.is_empty(),
+            has_driver_options: has_members(driver_options)?,
+        })
     }
 
     /// Why an endpoint is refused when a container is connected.

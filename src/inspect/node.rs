@@ -8,25 +8,21 @@ use std::collections::BTreeMap;
 
 use super::options::NodeOptions;
 use super::request::{Answer, Question, Request, Step};
-use super::stop::{NOT_INSPECTABLE, Stop, conclude};
+use super::stop::{NOT_INSPECTABLE, Stop, conclude, read, text};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::TextMap;
-use crate::json::{ReadError, Reader, View};
+use crate::json::fold;
+use crate::json::{Field, Object, Reader, StringMap, TypeError, View};
 
 /// Judges an update whose body is not empty. `answers` reads the Engine's answer.
 pub fn inspect(request: &Request<'_>, options: &NodeOptions, reader: &mut Reader, answers: &mut Reader) -> Step {
-    let judged = reader.read(request.body, |view| {
-        let update = Update::decode(view)?;
+    let judged = read(reader, request.body, |view| {
+        let update = Update::of(&view.object()?);
         match request.answers.first() {
             None => update.judge(Node::Unasked, options),
             Some(Answer::Found(answer)) => {
                 // An answer that cannot be read is no answer: the verdict by presence stands.
-                let known = answers.read(answer, |view| match Spec::of_node(view)? {
-                    Some(spec) => Ok::<_, ReadError>(update.judge(Node::Known(spec), options)),
-                    None => Ok(update.judge(Node::Unknown, options)),
-                });
-                known.unwrap_or_else(|_| update.judge(Node::Unknown, options))
+                let judged = answers.read(answer, |view| update.judge(Node::read(view), options));
+                judged.unwrap_or_else(|_| update.judge(Node::Unknown, options))
             }
             Some(Answer::NotFound | Answer::Failed) => update.judge(Node::Unknown, options),
         }
@@ -55,64 +51,52 @@ enum Node<'n> {
     Known(Spec<'n>),
 }
 
+impl<'n> Node<'n> {
+    /// Reads `Spec` of the Engine's answer.
+    fn read(view: View<'n>) -> Node<'n> {
+        let spec = view.object().and_then(|node| node.field("Spec").object());
+        match spec.map(|spec| spec.map(|spec| Spec::decode(&spec))) {
+            Ok(Some(Ok(spec))) => Node::Known(spec),
+            Ok(Some(Err(_)) | None) | Err(_) => Node::Unknown,
+        }
+    }
+}
+
 /// The specification that a node has.
-#[derive(Default)]
 struct Spec<'n> {
     role: &'n str,
     availability: &'n str,
     name: &'n str,
-    labels: TextMap<'n>,
+    labels: StringMap<'n>,
 }
 
 impl<'n> Spec<'n> {
-    /// `Spec` of the Engine's answer; `None` when it holds no such object.
-    fn of_node(view: View<'n>) -> Result<Option<Spec<'n>>, ReadError> {
-        let mut spec = None;
-        for (key, value) in view.members()? {
-            if fold(key, &mut FoldBuffer::default()) == b"spec" && value.is_object() {
-                spec = Some(Spec::decode(value)?);
-            }
-        }
-        Ok(spec)
-    }
-
-    fn decode(view: View<'n>) -> Result<Spec<'n>, ReadError> {
-        let mut spec = Spec::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"role" => spec.role = value.text()?,
-                b"availability" => spec.availability = value.text()?,
-                b"name" => spec.name = value.text()?,
-                b"labels" => spec.labels = value.text_map()?,
-                _ => {}
-            }
-        }
-        Ok(spec)
+    fn decode(spec: &Object<'n>) -> Result<Spec<'n>, TypeError> {
+        let [role, availability, name, labels] = spec.fields(["Role", "Availability", "Name", "Labels"]);
+        Ok(Spec {
+            role: text(role)?,
+            availability: text(availability)?,
+            name: text(name)?,
+            labels: labels.string_map()?,
+        })
     }
 }
 
 /// The fields of an update, each decoded when it is reached.
-#[derive(Default)]
 struct Update<'d> {
-    role: Option<View<'d>>,
-    availability: Option<View<'d>>,
-    name: Option<View<'d>>,
-    labels: Option<View<'d>>,
+    role: Field<'d>,
+    availability: Field<'d>,
+    name: Field<'d>,
+    labels: Field<'d>,
+    /// Whether labels are given, be it as `null`: then the update is meant to set them.
+    has_labels: bool,
 }
 
 impl<'d> Update<'d> {
-    fn decode(view: View<'d>) -> Result<Update<'d>, ReadError> {
-        let mut update = Update::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"role" => update.role = Some(value),
-                b"availability" => update.availability = Some(value),
-                b"name" => update.name = Some(value),
-                b"labels" => update.labels = Some(value),
-                _ => {}
-            }
-        }
-        Ok(update)
+    fn of(update: &Object<'d>) -> Update<'d> {
+        let [role, availability, name, labels] = update.fields(["Role", "Availability", "Name", "Labels"]);
+        let has_labels = update.keys().any(|key| fold::names(key, "Labels"));
+        Update { role, availability, name, labels, has_labels }
     }
 
     fn judge(&self, node: Node<'_>, options: &NodeOptions) -> Result<Verdict, Stop> {
@@ -131,7 +115,7 @@ impl<'d> Update<'d> {
             ),
             (self.name, known.map(|spec| spec.name), options.allow_name_change, "name changes are not allowed"),
         ] {
-            let asked = field.map(View::text).transpose()?.unwrap_or_default();
+            let asked = text(field)?;
             if is_allowed || is_blank(asked) || current == Some(asked) {
                 continue;
             }
@@ -144,31 +128,31 @@ impl<'d> Update<'d> {
     }
 
     fn judge_labels(&self, known: Option<&Spec<'_>>, is_unasked: bool, options: &NodeOptions) -> Result<Verdict, Stop> {
-        let labels = self.labels.map(View::text_map).transpose()?;
+        let labels = self.labels.string_map()?;
         if options.allow_label_mutation {
             return Ok(Verdict::Allowed);
         }
-        let is_allowed = match (labels, known) {
-            (Some(labels), _) if is_approved(labels.clone(), options) => true,
-            (_, None) if is_unasked => return Ok(Verdict::NeedsNode),
-            (Some(labels), Some(spec)) => are_changes_approved(labels, spec.labels.clone(), options),
-            (Some(_), None) => false,
-            // The Engine removes every label of the node.
-            (None, Some(spec)) => are_changes_approved(TextMap::default(), spec.labels.clone(), options),
-            (None, None) => true,
+        // Even labels that may all be set are not enough to know: they replace the others, which may have to stay.
+        if is_unasked {
+            return Ok(Verdict::NeedsNode);
+        }
+        let is_allowed = match known {
+            // Without labels the Engine removes every label of the node.
+            Some(spec) => are_changes_approved(labels, spec.labels.clone(), options),
+            None => !self.has_labels || is_approved(labels, options),
         };
         if is_allowed { Ok(Verdict::Allowed) } else { Err(Stop::Denied("label mutation is not allowed".into())) }
     }
 }
 
 /// Whether there are labels, and only such that may be set whatever the node has.
-fn is_approved(mut labels: TextMap<'_>, options: &NodeOptions) -> bool {
-    labels.len() > 0 && labels.all(|(key, value)| may_set(key, value, options))
+fn is_approved(mut labels: StringMap<'_>, options: &NodeOptions) -> bool {
+    !labels.is_empty() && labels.all(|(key, value)| may_set(key, value, options))
 }
 
 /// Whether every label that is added, removed or given another value may be. A map, because a client chooses how many
 /// labels there are on both sides.
-fn are_changes_approved(labels: TextMap<'_>, current: TextMap<'_>, options: &NodeOptions) -> bool {
+fn are_changes_approved(labels: StringMap<'_>, current: StringMap<'_>, options: &NodeOptions) -> bool {
     let mut removed: BTreeMap<&str, &str> = current.collect();
     for (key, value) in labels {
         if removed.remove(key) != Some(value) && !may_set(key, value, options) {
@@ -293,7 +277,7 @@ mod tests {
             (r#"{"Name":"n","Role":"manager","Availability":"drain","Labels":{"x":"1"}}"#, &everything, "pass"),
             (r#"{"Role":"manager"}"#, &everything, "pass"),
             (r#"{"Labels":{"rack":"2"}}"#, &labels, "pass"),
-            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, &role, "pass"),
+            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, &role, "ask"),
             (r#"{"Role":"worker"}"#, &labels, "ask"),
             (r#"{"Labels":{"x":"1"}}"#, &role, "ask"),
             (r#"{"Role":"manager"}"#, &role, "ask"),
@@ -334,6 +318,8 @@ mod tests {
             (r#"{"Labels":{"com.sockguard.owner":"t1","x":"1"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a","com.sockguard.owner":"t1","x":"1"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a"}}"#, LABELS),
+            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, LABELS),
+            (r#"{"Labels":{"com.sockguard.owner":"t1","rack":"2"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a","com.sockguard.owner":""}}"#, LABELS),
             (r#"{"Labels":null}"#, LABELS),
             ("{}", LABELS),

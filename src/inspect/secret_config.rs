@@ -5,34 +5,26 @@
 use super::Outcome;
 use super::options::DriverOptions;
 use super::reason::Quoted;
-use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny_value, read, text};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Field, Reader, TypeError, View};
 
 /// Judges the body of `POST /secrets/create` that is not empty.
 pub fn inspect_secret(body: &[u8], options: &DriverOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge(view, options)), "secret create", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge(view, options)), "secret create", NOT_INSPECTABLE)
 }
 
 /// Judges the body of `POST /configs/create` that is not empty.
 pub fn inspect_config(body: &[u8], options: &DriverOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge(view, options)), "config create", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge(view, options)), "config create", NOT_INSPECTABLE)
 }
 
 fn judge(view: View<'_>, options: &DriverOptions) -> Judged {
-    let mut driver = "";
-    let mut template_driver = "";
-    let mut templating = "";
-    for (key, value) in view.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            // A name, or the Engine's own shape, an object with a name.
-            b"driver" => driver = value.text().or_else(|_| name(value))?,
-            b"templatedriver" => template_driver = value.text()?,
-            b"templating" => templating = name(value)?,
-            _ => {}
-        }
-    }
+    let [driver, template_driver, templating] = view.object()?.fields(["Driver", "TemplateDriver", "Templating"]);
+    // A name, or the Engine's own shape, an object with a name.
+    let driver = text(driver).or_else(|_| name(driver))?;
+    let template_driver = text(template_driver)?;
+    let templating = name(templating)?;
     if !is_blank(driver) && !options.allow_custom_drivers {
         return deny_value(format_args!("driver {} is not allowed", Quoted(driver)));
     }
@@ -44,14 +36,8 @@ fn judge(view: View<'_>, options: &DriverOptions) -> Judged {
 }
 
 /// The `Name` of an object.
-fn name(view: View<'_>) -> Result<&str, ReadError> {
-    let mut name = "";
-    for (key, value) in view.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"name" {
-            name = value.text()?;
-        }
-    }
-    Ok(name)
+fn name(field: Field<'_>) -> Result<&str, TypeError> {
+    text(field.object()?.unwrap_or_default().field("Name"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::Outcome;
-use crate::json::ReadError;
+use crate::json::{Field, Reader, TypeError, View};
 
 /// Why an inspection stops.
 #[derive(Debug)]
@@ -21,10 +21,39 @@ pub(crate) enum Stop {
 /// What a check came to when it has nothing else to give.
 pub(crate) type Judged = Result<(), Stop>;
 
-impl From<ReadError> for Stop {
-    fn from(_: ReadError) -> Stop {
+impl From<TypeError> for Stop {
+    fn from(_: TypeError) -> Stop {
         Stop::Unreadable
     }
+}
+
+/// Reads a document and judges it.
+pub(crate) fn read<R>(
+    reader: &mut Reader,
+    document: &[u8],
+    judge: impl FnOnce(View<'_>) -> Result<R, Stop>,
+) -> Result<R, Stop> {
+    reader.read(document, judge).map_err(|_| Stop::Unreadable)?
+}
+
+/// A string field; absent is empty.
+pub(crate) fn text(field: Field<'_>) -> Result<&str, TypeError> {
+    Ok(field.string()?.unwrap_or_default())
+}
+
+/// A truth field; absent is false.
+pub(crate) fn flag(field: Field<'_>) -> Result<bool, TypeError> {
+    Ok(field.bool()?.unwrap_or_default())
+}
+
+/// An integer field; absent is zero.
+pub(crate) fn integer(field: Field<'_>) -> Result<i64, TypeError> {
+    Ok(field.integer()?.unwrap_or_default())
+}
+
+/// Whether a field is an object with any member.
+pub(crate) fn has_members(field: Field<'_>) -> Result<bool, TypeError> {
+    Ok(field.object()?.is_some_and(|object| !object.is_empty()))
 }
 
 /// Stops with a fixed reason.

@@ -8,19 +8,18 @@ use super::options::SwarmOptions;
 use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
 use super::request::Request;
-use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, flag, integer, read, text};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::{ReadError, Reader, View};
+use crate::json::{Object, Reader, View};
 
 /// Judges the body of `POST /swarm/init` that is not empty.
 pub fn inspect_init(body: &[u8], options: &SwarmOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge_init(view, options)), "swarm init", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge_init(view, options)), "swarm init", NOT_INSPECTABLE)
 }
 
 /// Judges the body of `POST /swarm/join` that is not empty.
 pub fn inspect_join(body: &[u8], options: &SwarmOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge_join(view, options)), "swarm join", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge_join(view, options)), "swarm join", NOT_INSPECTABLE)
 }
 
 /// Judges `POST /swarm/update`; the query counts even when there is no body.
@@ -34,17 +33,11 @@ pub fn inspect_unlock(body: &[u8], options: &SwarmOptions, reader: &mut Reader) 
 }
 
 fn judge_init(view: View<'_>, options: &SwarmOptions) -> Judged {
-    let mut force_new_cluster = false;
-    let mut auto_lock_managers = false;
-    let mut spec = Spec::default();
-    for (key, value) in view.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            b"forcenewcluster" => force_new_cluster = value.flag()?,
-            b"autolockmanagers" => auto_lock_managers = value.flag()?,
-            b"spec" => spec = Spec::decode(value)?,
-            _ => {}
-        }
-    }
+    let [force_new_cluster, auto_lock_managers, spec] =
+        view.object()?.fields(["ForceNewCluster", "AutoLockManagers", "Spec"]);
+    let force_new_cluster = flag(force_new_cluster)?;
+    let auto_lock_managers = flag(auto_lock_managers)?;
+    let spec = Spec::decode(&spec.object()?.unwrap_or_default())?;
     if force_new_cluster && !options.allow_force_new_cluster {
         return deny("force-new-cluster is not allowed");
     }
@@ -56,15 +49,11 @@ fn judge_init(view: View<'_>, options: &SwarmOptions) -> Judged {
 }
 
 fn judge_join(view: View<'_>, options: &SwarmOptions) -> Judged {
-    let mut remote_addresses = None;
-    for (key, value) in view.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            b"remoteaddrs" => remote_addresses = Some(value.texts()?),
-            b"listenaddr" | b"advertiseaddr" | b"datapathaddr" | b"jointoken" => drop(value.text()?),
-            _ => {}
-        }
-    }
-    for address in remote_addresses.into_iter().flatten().map(str::trim).filter(|address| !address.is_empty()) {
+    let join = view.object()?;
+    join.fields(["ListenAddr", "AdvertiseAddr", "DataPathAddr", "JoinToken"])
+        .into_iter()
+        .try_for_each(|field| text(field).map(drop))?;
+    for address in join.field("RemoteAddrs").strings()?.map(str::trim).filter(|address| !address.is_empty()) {
         let is_it = |allowed: &String| allowed.trim().eq_ignore_ascii_case(address);
         if !options.allowed_join_remote_addrs.iter().any(is_it) {
             let address = address.to_lowercase();
@@ -77,8 +66,8 @@ fn judge_join(view: View<'_>, options: &SwarmOptions) -> Judged {
 fn judge_update(request: &Request<'_>, options: &SwarmOptions, reader: &mut Reader) -> Judged {
     refuse_ambiguous(request)?;
     if !request.body.is_empty() {
-        reader.read(request.body, |view| {
-            let spec = Spec::decode(view)?;
+        read(reader, request.body, |view| {
+            let spec = Spec::decode(&view.object()?)?;
             judge_authority(&spec, options)?;
             if spec.auto_lock_managers && !options.allow_auto_lock_managers {
                 return deny("manager autolock is not allowed");
@@ -104,14 +93,7 @@ fn judge_update(request: &Request<'_>, options: &SwarmOptions, reader: &mut Read
 
 fn judge_unlock(body: &[u8], options: &SwarmOptions, reader: &mut Reader) -> Judged {
     if !body.is_empty() {
-        reader.read(body, |view| {
-            for (key, value) in view.members()? {
-                if fold(key, &mut FoldBuffer::default()) == b"unlockkey" {
-                    value.text()?;
-                }
-            }
-            Ok::<_, Stop>(())
-        })?;
+        read(reader, body, |view| Ok(text(view.object()?.field("UnlockKey")).map(drop)?))?;
     }
     if options.allow_unlock { Ok(()) } else { deny("swarm unlock is not allowed") }
 }
@@ -122,7 +104,6 @@ fn is_true(value: &str) -> bool {
 }
 
 /// A cluster's specification.
-#[derive(Default)]
 struct Spec {
     has_external_ca: bool,
     updates_signing_ca: bool,
@@ -130,38 +111,21 @@ struct Spec {
 }
 
 impl Spec {
-    fn decode(view: View<'_>) -> Result<Spec, ReadError> {
-        let mut spec = Spec::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"caconfig" => spec.decode_ca(value)?,
-                b"encryptionconfig" => {
-                    for (key, value) in value.members()? {
-                        if fold(key, &mut FoldBuffer::default()) == b"autolockmanagers" {
-                            spec.auto_lock_managers = value.flag()?;
-                        }
-                    }
-                }
-                _ => {}
-            }
+    fn decode(spec: &Object<'_>) -> Result<Spec, Stop> {
+        let [ca, encryption] = spec.fields(["CAConfig", "EncryptionConfig"]);
+        let [external, certificate, key, force_rotate] =
+            ca.object()?.unwrap_or_default().fields(["ExternalCAs", "SigningCACert", "SigningCAKey", "ForceRotate"]);
+        let force_rotate = integer(force_rotate)?;
+        if force_rotate < 0 {
+            // The Engine's type has no sign.
+            return Err(Stop::Unreadable);
         }
-        Ok(spec)
-    }
-
-    fn decode_ca(&mut self, view: View<'_>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"externalcas" => {
-                    let authorities = value.elements()?;
-                    self.has_external_ca = authorities.len() > 0;
-                    authorities.map(|authority| authority.members().map(drop)).collect::<Result<(), _>>()?;
-                }
-                b"signingcacert" | b"signingcakey" => self.updates_signing_ca |= !is_blank(value.text()?),
-                b"forcerotate" => self.updates_signing_ca |= value.unsigned()?.unwrap_or(0) > 0,
-                _ => {}
-            }
-        }
-        Ok(())
+        let gives_signing_ca = !is_blank(text(certificate)?) | !is_blank(text(key)?);
+        Ok(Spec {
+            has_external_ca: external.objects()?.next().is_some(),
+            updates_signing_ca: gives_signing_ca || force_rotate > 0,
+            auto_lock_managers: flag(encryption.object()?.unwrap_or_default().field("AutoLockManagers"))?,
+        })
     }
 }
 

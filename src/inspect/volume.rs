@@ -5,26 +5,19 @@
 use super::Outcome;
 use super::options::VolumeOptions;
 use super::reason::Quoted;
-use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value};
+use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value, read, text};
 use super::text::is_blank;
-use crate::json::fold::{FoldBuffer, fold};
 use crate::json::{Reader, View};
 
 /// Judges a body that is not empty.
 pub fn inspect(body: &[u8], options: &VolumeOptions, reader: &mut Reader) -> Outcome {
-    conclude(reader.read(body, |view| judge(view, options)), "volume create", NOT_INSPECTABLE)
+    conclude(read(reader, body, |view| judge(view, options)), "volume create", NOT_INSPECTABLE)
 }
 
 fn judge(view: View<'_>, options: &VolumeOptions) -> Judged {
-    let mut driver = "";
-    let mut has_options = false;
-    for (key, value) in view.members()? {
-        match fold(key, &mut FoldBuffer::default()) {
-            b"driver" => driver = value.text()?,
-            b"driveropts" | b"opts" => has_options |= value.text_map()?.len() > 0,
-            _ => {}
-        }
-    }
+    let [driver, driver_opts, opts] = view.object()?.fields(["Driver", "DriverOpts", "Opts"]);
+    let driver = text(driver)?;
+    let has_options = !driver_opts.string_map()?.is_empty() | !opts.string_map()?.is_empty();
     let is_custom = !is_blank(driver) && !driver.trim().eq_ignore_ascii_case("local");
     if is_custom && !options.allow_custom_drivers {
         return deny_value(format_args!("driver {} is not allowed", Quoted(driver)));

@@ -1,161 +1,172 @@
-//! Refuses documents in which one object has a key twice (spec 30 §0.4, way B).
+//! Refusal of keys that two readers could resolve differently (spec 30 §0.4 B, 50 A1 rule 2).
 //!
-//! Owns the search for duplicates, in time `n log n` however the keys were chosen. Decoders merge duplicates each in
-//! their own way; a document without any has one meaning. Two keys are the same when the Engine takes them for one
-//! field. In data maps (labels and the like), where keys are data, only equal ones are.
+//! Owns the rule and its memory. In an object of fields no two keys may be equal under case folding: the Engine folds
+//! and takes the last, so a shadow key would slip past whoever takes the first or looks for one spelling. In a data
+//! map, whose keys are the user's, they may not be equal byte by byte.
+
+use std::cmp::Ordering;
 
 use simd_json::Node;
 
-use super::fold::{FoldBuffer, fold, fold_character, fold_equal};
+use super::fold::{self, fold};
+use super::reader::Unreadable;
+use super::value::Members;
 
-/// Keys whose value, when it is an object, is a data map, in lower case.
-const DATA_MAPS: &[&[u8]] = &[
-    b"labels",
-    b"annotations",
-    b"volumes",
-    b"exposedports",
-    b"portbindings",
-    b"sysctls",
-    b"storageopt",
-    b"tmpfs",
-    b"endpointsconfig",
-    b"options",
-    b"driveropts",
-    b"opts",
-    b"config",
-    b"auxiliaryaddresses",
+/// Fields whose direct keys are the user's.
+const DATA_MAPS: [&str; 14] = [
+    "Labels",
+    "Annotations",
+    "Volumes",
+    "ExposedPorts",
+    "PortBindings",
+    "Sysctls",
+    "StorageOpt",
+    "Tmpfs",
+    "EndpointsConfig",
+    "Options",
+    "DriverOpts",
+    "Opts",
+    "Config",
+    "AuxiliaryAddresses",
 ];
 
-/// Up to so many keys are compared in pairs.
-const PAIRWISE_MAX_KEYS: usize = 12;
-/// More different keys with one hash than this are no accident; they are taken for duplicates.
-const SAME_HASH_MAX_KEYS: usize = 8;
+/// Up to so many keys are compared with each other; more are sorted, so that an object of a hundred thousand keys costs
+/// no more per key than a small one.
+const PAIRWISE_MAX_KEYS: usize = 24;
 
-/// A key by hash, and where it stands on the tape.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key {
-    hash: u64,
-    at: usize,
-}
-
-/// How the keys of an object are compared.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How the keys of one object are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Keys {
-    /// Names of fields: folded.
+    /// Names of fields, in any case.
     Fields,
-    /// Data: exactly.
+    /// The user's data.
     Data,
 }
 
-/// Whether any object of the document has a key twice.
-pub(super) fn has_duplicates(nodes: &[Node<'_>], keys: &mut Vec<Key>) -> bool {
-    keys.clear();
-    Search { nodes, keys }.value(0, Keys::Fields).is_none()
+/// Memory for the check.
+#[derive(Default)]
+pub(super) struct Duplicates {
+    /// A bit per node of the document: the object there is a data map.
+    data_maps: Vec<u64>,
+    /// Hash and node of each key of the object at hand.
+    keys: Vec<(u64, u32)>,
 }
 
-struct Search<'s, 'd> {
-    nodes: &'s [Node<'d>],
-    keys: &'s mut Vec<Key>,
-}
+impl Duplicates {
+    /// Checks every object of a document.
+    pub(super) fn check(&mut self, nodes: &[Node<'_>]) -> Result<(), Unreadable> {
+        self.data_maps.clear();
+        self.data_maps.resize(nodes.len() / 64 + 1, 0);
+        for (index, node) in nodes.iter().enumerate() {
+            if let Node::Object { len, count } = node
+                && *len > 0
+            {
+                let members = nodes.get(index + 1..index + 1 + count).unwrap_or_default();
+                self.check_object(nodes, index, Members { rest: members })?;
+            }
+        }
+        Ok(())
+    }
 
-impl Search<'_, '_> {
-    /// Searches the value at `at`; the position after it, or `None` when there is a duplicate. Recursion is bounded by
-    /// the nesting that the parser accepts.
-    fn value(&mut self, at: usize, kind: Keys) -> Option<usize> {
-        match *self.nodes.get(at)? {
-            Node::String(_) | Node::Static(_) => Some(at + 1),
-            Node::Array { len, .. } => (0..len).try_fold(at + 1, |at, _| self.value(at, Keys::Fields)),
-            Node::Object { len, .. } => self.object(at + 1, len, kind),
+    fn check_object(&mut self, nodes: &[Node<'_>], index: usize, members: Members<'_>) -> Result<(), Unreadable> {
+        let kind = if self.is_data_map(index) { Keys::Data } else { Keys::Fields };
+        self.keys.clear();
+        let mut at = index + 1;
+        for (key, value) in members {
+            self.keys.push((kind.hash(key), at as u32));
+            // One level only: a member of a data map passes nothing on, whatever its name.
+            if kind == Keys::Fields
+                && let [Node::Object { len: 1.., .. }, ..] = value
+                && DATA_MAPS.iter().any(|name| fold::names(key, name))
+            {
+                self.mark_data_map(at + 1);
+            }
+            at += 1 + value.len();
+        }
+        match self.has_equal_keys(kind, nodes) {
+            true => Err(Unreadable::Duplicate),
+            false => Ok(()),
         }
     }
 
-    fn object(&mut self, mut at: usize, len: usize, kind: Keys) -> Option<usize> {
-        let base = self.keys.len();
-        for _ in 0..len {
-            let Some(&Node::String(key)) = self.nodes.get(at) else { return None };
-            self.keys.push(Key { hash: hash(key, kind), at });
-            at = match self.nodes.get(at + 1)? {
-                Node::String(_) | Node::Static(_) => at + 2,
-                Node::Array { .. } => self.value(at + 1, Keys::Fields)?,
-                Node::Object { .. } => self.value(at + 1, kind_below(key, kind))?,
-            };
-        }
-        let is_duplicate = self.is_duplicate(base, kind);
-        self.keys.truncate(base);
-        (!is_duplicate).then_some(at)
-    }
-
-    /// Whether two of the keys from `base` on are the same.
-    fn is_duplicate(&mut self, base: usize, kind: Keys) -> bool {
-        let nodes = self.nodes;
-        let Some(keys) = self.keys.get_mut(base..) else { return true };
-        let is_same = |left: &Key, right: &Key| match (nodes.get(left.at), nodes.get(right.at)) {
-            (Some(Node::String(left)), Some(Node::String(right))) => match kind {
-                Keys::Fields => fold_equal(left, right),
-                Keys::Data => left == right,
-            },
-            _ => true,
+    fn has_equal_keys(&mut self, kind: Keys, nodes: &[Node<'_>]) -> bool {
+        let name = |at: u32| match nodes.get(at as usize) {
+            Some(Node::String(key)) => *key,
+            _ => "",
         };
-        if keys.len() <= PAIRWISE_MAX_KEYS {
-            let mut rest: &[Key] = keys;
-            while let Some((first, others)) = rest.split_first() {
-                if others.iter().any(|other| other.hash == first.hash && is_same(first, other)) {
+        if self.keys.len() <= PAIRWISE_MAX_KEYS {
+            let mut rest = &self.keys[..];
+            while let Some(((hash, at), others)) = rest.split_first() {
+                let same = |(other, _): &&(u64, u32)| other == hash;
+                if others.iter().filter(same).any(|(_, other)| kind.order(name(*at), name(*other)).is_eq()) {
                     return true;
                 }
                 rest = others;
             }
             return false;
         }
-        keys.sort_unstable_by_key(|key| key.hash);
-        keys.chunk_by(|left, right| left.hash == right.hash).any(|run| {
-            run.len() > SAME_HASH_MAX_KEYS
-                || run
-                    .iter()
-                    .enumerate()
-                    .any(|(index, key)| run.iter().skip(index + 1).any(|other| is_same(key, other)))
-        })
+        // The whole order, not the hash alone: keys chosen to collide must not make this quadratic.
+        let order = |(hash, at): &(u64, u32), (other_hash, other): &(u64, u32)| {
+            hash.cmp(other_hash).then_with(|| kind.order(name(*at), name(*other)))
+        };
+        self.keys.sort_unstable_by(order);
+        self.keys.array_windows().any(|[left, right]| order(left, right).is_eq())
+    }
+
+    fn is_data_map(&self, index: usize) -> bool {
+        self.data_maps.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+
+    fn mark_data_map(&mut self, index: usize) {
+        if let Some(bits) = self.data_maps.get_mut(index / 64) {
+            *bits |= 1 << (index % 64);
+        }
     }
 }
 
-/// How the keys of an object are compared that is the value of `key`. A key that is itself data exempts nothing, be it
-/// called `Labels`.
-fn kind_below(key: &str, kind: Keys) -> Keys {
-    let is_data = kind == Keys::Fields && DATA_MAPS.contains(&fold(key, &mut FoldBuffer::default()));
-    if is_data { Keys::Data } else { Keys::Fields }
-}
+impl Keys {
+    /// Equal for keys that are the same.
+    #[inline]
+    fn hash(self, key: &str) -> u64 {
+        match self {
+            Keys::Data => hash(key.as_bytes(), 0),
+            // Setting bit 5 joins the cases of ASCII letters (and a few others, which only costs a comparison).
+            Keys::Fields if key.is_ascii() => hash(key.as_bytes(), 0x2020_2020_2020_2020),
+            Keys::Fields => hash_folded(key),
+        }
+    }
 
-/// Equal for keys that are the same, and seldom for others.
-fn hash(key: &str, kind: Keys) -> u64 {
-    match kind {
-        Keys::Data => hash_bytes(key.as_bytes(), 0),
-        // Setting bit 5 makes lower case of letters; that it does more to other bytes only costs a comparison.
-        Keys::Fields if key.is_ascii() => hash_bytes(key.as_bytes(), u64::from_ne_bytes([0x20; 8])),
-        Keys::Fields => hash_folded(key),
+    fn order(self, left: &str, right: &str) -> Ordering {
+        match self {
+            Keys::Data => left.cmp(right),
+            Keys::Fields => left.chars().map(fold).cmp(right.chars().map(fold)),
+        }
     }
 }
 
 #[inline]
-fn hash_bytes(bytes: &[u8], fold: u64) -> u64 {
+fn hash(bytes: &[u8], set: u64) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
+    let mut hash = bytes.len() as u64;
+    for word in words {
+        hash = mix(hash, u64::from_le_bytes(*word) | set);
+    }
     let mut last = [0; 8];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
     }
-    let start = mix(SEED, bytes.len() as u64);
-    let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_ne_bytes(*word) | fold));
-    mix(hash, u64::from_ne_bytes(last) | fold)
+    mix(hash, u64::from_le_bytes(last) | set)
 }
-
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline]
 fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ word) * 0xd6e8_feb8_6659_fd93;
-    (product >> 64) as u64 ^ product as u64
+    let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
 }
 
+/// Equals the hash of the ASCII key that `key` folds into, if it does.
 #[cold]
 fn hash_folded(key: &str) -> u64 {
-    let folded: String = key.chars().map(fold_character).collect();
-    hash_bytes(folded.as_bytes(), u64::from_ne_bytes([0x20; 8]))
+    let folded: String = key.chars().map(fold).collect();
+    hash(folded.as_bytes(), if folded.is_ascii() { 0x2020_2020_2020_2020 } else { 0 })
 }

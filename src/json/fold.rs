@@ -1,100 +1,94 @@
-//! Keys as the Engine matches them to its fields: exactly, or equal under Unicode simple case folding (spec 30 §0.3).
+//! When two keys are the same field for the Engine: Unicode simple case folding (spec 30 §0.3).
 //!
-//! Owns the folding. The Engine's field names are ASCII, and outside ASCII only two letters fold onto ASCII ones: the
-//! long s `ſ` and the Kelvin sign `K`. A reader that forgets them does not see `{"ſecurityOpt": …}`, which the Engine does.
+//! Owns the comparison. The Engine's field names are ASCII, and beside the letters of other case only U+017F (long s)
+//! and U+212A (kelvin sign) fold into ASCII; folding beyond ASCII matters to the refusal of duplicates alone.
 
-/// Room for the longest field name that we know.
-pub const FOLDED_MAX_BYTES: usize = 32;
-
-/// Where a folded key is put.
-pub type FoldBuffer = [u8; FOLDED_MAX_BYTES];
-
-/// The key in lower case; empty when it is longer than every field name. Compare with names in lower case.
+/// The representative of all characters that fold into `character`.
 #[inline]
-pub fn fold<'b>(key: &str, buffer: &'b mut FoldBuffer) -> &'b [u8] {
-    let bytes = key.as_bytes();
-    if !bytes.is_ascii() {
-        return fold_unicode(key, buffer);
+pub(crate) fn fold(character: char) -> char {
+    if character.is_ascii() {
+        return character.to_ascii_lowercase();
     }
-    let Some(folded) = buffer.get_mut(..bytes.len()) else { return &[] };
-    folded.copy_from_slice(bytes);
-    folded.make_ascii_lowercase();
-    folded
+    // The dotless i has the upper case I but folds with nothing.
+    if character == '\u{131}' {
+        return character;
+    }
+    // Through upper case and back, so that variants with one upper case (as sigma and final sigma) meet.
+    let lower = single(character.to_lowercase()).unwrap_or(character);
+    let upper = single(lower.to_uppercase()).unwrap_or(lower);
+    single(upper.to_lowercase()).unwrap_or(upper)
 }
 
+/// Simple folding maps one character to one: longer mappings do not count.
+fn single(mut mapped: impl Iterator<Item = char>) -> Option<char> {
+    let first = mapped.next()?;
+    mapped.next().is_none().then_some(first)
+}
+
+/// Whether `key` names the field `name`, which is ASCII.
+#[inline]
+pub(crate) fn names(key: &str, name: &str) -> bool {
+    debug_assert!(name.is_ascii());
+    if key.is_ascii() { names_ascii(key, name) } else { names_folded(key, name) }
+}
+
+/// The same for a key that is known to be ASCII.
+#[inline]
+pub(crate) fn names_ascii(key: &str, name: &str) -> bool {
+    key.len() == name.len() && key.as_bytes().eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// The same for a key that is not. Hardly any such key comes, and it need not be quick.
 #[cold]
-fn fold_unicode<'b>(key: &str, buffer: &'b mut FoldBuffer) -> &'b [u8] {
-    let mut length = 0;
-    for character in key.chars().map(fold_character) {
-        // A letter that stays outside ASCII makes this the name of no field.
-        let (Ok(byte), Some(slot)) = (u8::try_from(character), buffer.get_mut(length)) else { return &[] };
-        if !byte.is_ascii() {
-            return &[];
-        }
-        *slot = byte;
-        length += 1;
-    }
-    buffer.get(..length).unwrap_or_default()
-}
-
-/// Whether two keys are one to the Engine, as far as that can matter: letters that fold onto no ASCII letter are
-/// compared as they are.
-#[must_use]
-pub fn fold_equal(left: &str, right: &str) -> bool {
-    if left.is_ascii() && right.is_ascii() {
-        return left.eq_ignore_ascii_case(right);
-    }
-    left.chars().map(fold_character).eq(right.chars().map(fold_character))
-}
-
-/// One character, folded.
-pub(super) fn fold_character(character: char) -> char {
-    match character {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    }
+pub(crate) fn names_folded(key: &str, name: &str) -> bool {
+    key.chars().map(fold).eq(name.chars().map(fold))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = char> {
+        (0..=0x10_ffff).filter_map(char::from_u32)
+    }
+
     #[test]
-    fn keys_fold_onto_field_names() {
-        for (key, folded) in [
-            ("Privileged", "privileged"),
-            ("PRIVILEGED", "privileged"),
-            ("Ho\u{17f}tConfig", "hostconfig"),
-            ("Networ\u{212a}Mode", "networkmode"),
-            ("\u{17f}\u{17f}", "ss"),
-            ("Privileged ", "privileged "),
-            ("a_b-1", "a_b-1"),
-            ("", ""),
-            ("É", ""),
-            ("Binds\u{307}", ""),
-            ("ÿ", ""),
-            ("\u{17f}12345678901234567890123456789012", ""),
-            ("123456789012345678901234567890123", ""),
-            ("12345678901234567890123456789012", "12345678901234567890123456789012"),
-        ] {
-            assert_eq!(fold(key, &mut [0; FOLDED_MAX_BYTES]), folded.as_bytes(), "{key}");
+    fn only_two_characters_fold_into_ascii() {
+        let folding: Vec<char> = all().filter(|c| !c.is_ascii() && fold(*c).is_ascii()).collect();
+        assert_eq!(folding, ['\u{17f}', '\u{212a}']);
+        assert_eq!([fold('\u{17f}'), fold('\u{212a}')], ['s', 'k']);
+    }
+
+    #[test]
+    fn folding_is_stable_and_joins_the_cases() {
+        for character in all() {
+            assert_eq!(fold(fold(character)), fold(character), "{character:?}");
+        }
+        for pair in ["éÉ", "σς", "Σς", "µμ", "ǅǆ", "ßẞ", "ѣᲇ", "ᾳᾼ", "Åå", "Ωω", "ꭰᎠ"] {
+            let mut characters = pair.chars().map(fold);
+            assert_eq!(characters.next(), characters.next(), "{pair}");
+        }
+        for pair in ["iı", "Iı", "iİ", "eé", "ßs", "kx"] {
+            let mut characters = pair.chars().map(fold);
+            assert_ne!(characters.next(), characters.next(), "{pair}");
         }
     }
 
     #[test]
-    fn keys_are_equal_when_the_engine_says_so() {
-        for (left, right, equal) in [
-            ("HostConfig", "hostconfig", true),
-            ("Binds", "Bind\u{17f}", true),
-            ("NetworkMode", "NETWOR\u{212a}MODE", true),
-            ("\u{17f}", "\u{17f}", true),
-            ("Binds", "Bind", false),
-            ("é", "e", false),
-            ("", "", true),
+    fn keys_name_fields() {
+        for (key, is) in [
+            ("HostConfig", true),
+            ("hostconfig", true),
+            ("HO\u{17f}TCONFIG", true),
+            ("HostConfi\u{212a}", false),
+            ("HostConfig ", false),
+            ("HostConfi", false),
+            ("", false),
+            ("HostConfıg", false),
         ] {
-            assert_eq!(fold_equal(left, right), equal, "{left} {right}");
-            assert_eq!(fold_equal(right, left), equal, "{right} {left}");
+            assert_eq!(names(key, "HostConfig"), is, "{key}");
         }
+        assert!(names("Networ\u{212a}Mode", "NetworkMode"));
+        assert!(names("\u{212a}ey\u{17f}", "Keys"));
     }
 }

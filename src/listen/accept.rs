@@ -85,7 +85,7 @@ impl<M: From<Arrival>> Router<M> {
             return Some(arrival);
         }
         // A shard whose queue is full is busy enough: the connection stays here, counted there.
-        self.shards.get(shard).map_or(None, |target| target.send(arrival).err())
+        self.shards.get(shard).and_then(|target| target.send(arrival).err())
     }
 
     fn arrival(&self, shard: usize, socket: OwnedFd, peer: Peer) -> M {
@@ -96,13 +96,15 @@ impl<M: From<Arrival>> Router<M> {
     }
 }
 
-/// Accepts on one listener for ever and routes what comes; what stays on this shard goes to `keep`.
+/// Accepts on one listener for ever and routes what comes; what stays on this shard goes to `keep`. `exhausted` is told
+/// when the process has no descriptor left for the next connection.
 pub async fn accept<M: From<Arrival>>(
     ring: &Ring,
     own: usize,
     acceptor: &Acceptor,
     router: &Router<M>,
     mut keep: impl FnMut(M),
+    exhausted: impl Fn(),
 ) {
     let pause = Deadline::new(ring);
     let mut backoff = BACKOFF_FIRST;
@@ -116,6 +118,7 @@ pub async fn accept<M: From<Arrival>>(
             Err(error) if is_transient(&error) => {}
             Err(error) => {
                 // Out of descriptors or memory: others have to finish first.
+                exhausted();
                 tracing::warn!(%error, backoff_ms = backoff.as_millis() as u64, "accept failed");
                 pause.set(backoff);
                 poll_fn(|cx| if pause.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;

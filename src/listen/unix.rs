@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, StatxFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::{BACKLOG, ListenError};
@@ -18,8 +18,29 @@ const PROBE_LIMIT: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct UnixBinding {
     path: PathBuf,
-    device: u64,
+    file: SocketFile,
+}
+
+/// Which file is at a path. The time of birth tells it from a successor to which the file system gave the same number.
+#[derive(Debug, PartialEq, Eq)]
+struct SocketFile {
+    device: (u32, u32),
     inode: u64,
+    born: (i64, u32),
+    is_socket: bool,
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> rustix::io::Result<SocketFile> {
+        let wanted = StatxFlags::INO | StatxFlags::BTIME | StatxFlags::TYPE;
+        let stat = rustix::fs::statx(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW, wanted)?;
+        Ok(SocketFile {
+            device: (stat.stx_dev_major, stat.stx_dev_minor),
+            inode: stat.stx_ino,
+            born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
+            is_socket: FileType::from_raw_mode(u32::from(stat.stx_mode)) == FileType::Socket,
+        })
+    }
 }
 
 impl UnixBinding {
@@ -33,9 +54,8 @@ impl UnixBinding {
     /// # Errors
     /// It is there and cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        match rustix::fs::lstat(&self.path) {
-            Ok(stat) if (stat.st_dev, stat.st_ino) == (self.device, self.inode) => match rustix::fs::unlink(&self.path)
-            {
+        match SocketFile::at(&self.path) {
+            Ok(file) if file == self.file => match rustix::fs::unlink(&self.path) {
                 Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
                 Err(error) => Err(error.into()),
             },
@@ -64,8 +84,8 @@ pub fn bind_unix(path: &Path) -> Result<(UnixBinding, OwnedFd), ListenError> {
         }
         Err(error) => return Err(failed(error.into())),
     }
-    let stat = rustix::fs::lstat(path).map_err(|error| failed(error.into()))?;
-    let binding = UnixBinding { path: path.to_owned(), device: stat.st_dev, inode: stat.st_ino };
+    let file = SocketFile::at(path).map_err(|error| failed(error.into()))?;
+    let binding = UnixBinding { path: path.to_owned(), file };
     if let Err(error) = rustix::net::listen(&socket, BACKLOG) {
         let _ = binding.remove();
         return Err(failed(error.into()));
@@ -83,11 +103,10 @@ fn bind_private(socket: &OwnedFd, address: &SocketAddrUnix) -> rustix::io::Resul
 fn remove_stale(path: &Path) -> Result<(), ListenError> {
     let shown = path.display().to_string();
     let look = || {
-        rustix::fs::lstat(path).map_err(|error| ListenError::Uninspectable { path: shown.clone(), cause: error.into() })
+        SocketFile::at(path).map_err(|error| ListenError::Uninspectable { path: shown.clone(), cause: error.into() })
     };
-    let is_socket = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
     let before = look()?;
-    if !is_socket(&before) {
+    if !before.is_socket {
         return Err(ListenError::NotASocket(shown));
     }
     match connect_blocking(path, PROBE_LIMIT) {
@@ -95,8 +114,7 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         Err(cause) => return Err(ListenError::Ambiguous { path: shown, cause }),
     }
-    let after = look()?;
-    if !is_socket(&after) || (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino) {
+    if look()? != before {
         return Err(ListenError::Changed(shown));
     }
     match rustix::fs::unlink(path) {
@@ -132,7 +150,12 @@ mod tests {
         assert!(matches!(bind_unix(&path), Err(ListenError::Live(_))));
         assert!(UnixStream::connect(&path).is_ok(), "the first one still serves");
         drop(socket);
-        assert!(bind_unix(&path).is_ok());
+        // A file system's clock is coarse: the successor starts later than the tick in which the first one did.
+        let mut successor = bind_unix(&path).unwrap();
+        while successor.0.file == binding.file {
+            drop(successor);
+            successor = bind_unix(&path).unwrap();
+        }
         // The path now belongs to the successor: the first one's removal must not touch it.
         binding.remove().unwrap();
         assert!(path.exists());

@@ -2,22 +2,33 @@
 
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
+use super::inspection::{self, Inspected};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::{forward, local, tunnel};
+use std::time::Duration;
+
 use crate::endpoint;
 use crate::http::{FieldName, Version};
+use crate::limits;
+use crate::observe::ActiveRequest;
 use crate::policy::rules::NO_MATCHING_ALLOW_RULE;
 use crate::policy::{Decision, Reason};
 use crate::record::{Protocol, Record, RequestId, TraceContext};
 
+/// How often a connection looks whether the audit writer has caught up.
+const AUDIT_POLL: Duration = Duration::from_millis(32);
+
 /// Handles one request whose head is parsed, and records it.
 pub(super) async fn handle<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
-    begin(context, exchange);
+    let active = begin(context, exchange);
     let mut in_flight = context.shard.begin_request();
     let after = layers(context, exchange, &mut in_flight).await;
-    drop(in_flight);
+    drop((in_flight, active));
     finish(context, exchange);
+    if context.shard.observer.borrow().audit_congested() {
+        Box::pin(await_audit(context)).await;
+    }
     after
 }
 
@@ -35,6 +46,20 @@ async fn layers<T: Transport>(
     if let Verdict::Denied { status } = judge(exchange) {
         return local::deny(context, exchange, status).await;
     }
+    if let Some(inspector) = endpoint::inspector(exchange.method(), exchange.endpoint) {
+        let inspected = match inspection::inspect_at_once(context, exchange, inspector) {
+            Some(inspected) => inspected,
+            None => Box::pin(inspection::inspect(context, exchange, inspector)).await,
+        };
+        match inspected {
+            Inspected::Passed => {}
+            Inspected::Denied { status } => return local::deny(context, exchange, status).await,
+            Inspected::ClientGone => {
+                exchange.facts.status = 403;
+                return After::Close;
+            }
+        }
+    }
     // Visibility and ownership: come with profiles.
     if endpoint::is_hijack(exchange.method(), exchange.endpoint) {
         return Box::pin(tunnel::hijack(context, exchange, in_flight)).await;
@@ -47,7 +72,7 @@ enum Verdict {
     Denied { status: u16 },
 }
 
-/// The filter layer: rules, then the inspection of what the request carries.
+/// The first half of the filter layer: the rules.
 fn judge(exchange: &mut Exchange) -> Verdict {
     exchange.facts.path_judged = true;
     exchange.endpoint = endpoint::classify(exchange.path.canonical());
@@ -68,22 +93,13 @@ fn judge(exchange: &mut Exchange) -> Verdict {
     exchange.facts.rule = rule;
     exchange.decide(decision, reason, text);
     match decision {
-        Decision::Allow => {}
-        Decision::Deny | Decision::WouldDeny => return Verdict::Denied { status: 403 },
-    }
-    match endpoint::inspector(exchange.method(), exchange.endpoint) {
-        // Fails closed: what this build cannot inspect passes only if the operator said that blind writes may.
-        Some(inspector) if !plan.body_blind_writes => {
-            let text = ReasonText::Fixed(inspector.failure_reason());
-            exchange.decide(Decision::Deny, Reason::RequestBodyInspectionFailed, text);
-            Verdict::Denied { status: 403 }
-        }
-        Some(_) | None => Verdict::Allowed,
+        Decision::Allow => Verdict::Allowed,
+        Decision::Deny | Decision::WouldDeny => Verdict::Denied { status: 403 },
     }
 }
 
 /// Request id, trace context, the policy in force, and the beginning of the measurement.
-fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) {
+fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> Option<ActiveRequest> {
     let shard = context.shard;
     exchange.began = shard.ring.now();
     exchange.generation = Some(shard.policy.current());
@@ -93,18 +109,30 @@ fn begin<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) {
     exchange.trace = TraceContext::from_header(traceparent, &random.take());
     exchange.traceparent = exchange.trace.traceparent();
     drop(random);
-    shard.observer.borrow_mut().started();
+    shard.observer.borrow().started()
 }
 
 /// One access record, one audit event, one count (spec 70 §2, §3, §8).
 fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
+    let record = record(context, exchange);
+    let route = if exchange.facts.path_judged {
+        exchange.endpoint.route(exchange.path.canonical())
+    } else {
+        endpoint::Route::of(record.raw_path)
+    };
     let shard = context.shard;
-    let now = shard.ring.now();
-    let judged = exchange.facts.path_judged;
-    let record = Record {
+    let unix_nanoseconds = shard.dates.borrow_mut().unix_nanoseconds(shard.ring.now());
+    shard.observer.borrow_mut().finish(&record, route, unix_nanoseconds);
+}
+
+/// What is known of a request so far.
+pub(super) fn record<'e, T: Transport>(context: &'e Context<'_, T>, exchange: &'e Exchange) -> Record<'e> {
+    let shard = context.shard;
+    let latency = shard.ring.now().saturating_duration_since(exchange.began);
+    Record {
         method: exchange.method(),
         raw_path: exchange.raw_path(),
-        canonical_path: if judged { exchange.path.canonical() } else { b"" },
+        canonical_path: if exchange.facts.path_judged { exchange.path.canonical() } else { b"" },
         request_id: &exchange.request_id,
         client_request_id: exchange.head.first(&exchange.input, FieldName::XRequestId).unwrap_or_default(),
         trace: &exchange.trace,
@@ -115,8 +143,7 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
         reason: exchange.facts.reason,
         reason_text: exchange.reason_text(),
         status: exchange.facts.status,
-        latency_microseconds: u64::try_from(now.saturating_duration_since(exchange.began).as_micros())
-            .unwrap_or(u64::MAX),
+        latency_microseconds: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
         sent_bytes: exchange.facts.sent_bytes,
         peer: context.peer,
         listener: shard.facts.listener,
@@ -126,9 +153,15 @@ fn finish<T: Transport>(context: &Context<'_, T>, exchange: &Exchange) {
             Version::Http11 => Protocol::Http11,
         },
         ownership: &shard.facts.ownership,
-    };
-    let route =
-        if judged { exchange.endpoint.route(exchange.path.canonical()) } else { endpoint::Route::of(record.raw_path) };
-    let unix_nanoseconds = shard.dates.borrow_mut().unix_nanoseconds(now);
-    shard.observer.borrow_mut().finish(&record, route, unix_nanoseconds);
+    }
+}
+
+/// Waits, for a while, until the audit writer has caught up: better late than lost. The answer is out by now.
+async fn await_audit<T: Transport>(context: &Context<'_, T>) {
+    let shard = context.shard;
+    let until = shard.ring.now() + limits::AUDIT_WAIT;
+    while shard.observer.borrow().audit_congested() && shard.ring.now() < until {
+        context.deadline.set(AUDIT_POLL);
+        context.deadline.reached().await;
+    }
 }

@@ -81,11 +81,13 @@ pub async fn serve<T: Transport>(shard: Rc<Shard>, client: T, peer: Peer) {
 
 /// Waits for the first byte of a request; false when the connection should close instead.
 async fn await_request<T: Transport>(shard: &Shard, client: &T, deadline: &Deadline, first: bool) -> bool {
+    let since = shard.ring.now();
     poll_fn(|cx| {
         if client.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
-        let over = deadline.is_reached(cx.waker()) || (shard.ring.is_draining() && !first);
+        let unwanted = shard.ring.is_draining() || shard.sheds(since);
+        let over = deadline.is_reached(cx.waker()) || (unwanted && !first);
         if over { Poll::Ready(false) } else { Poll::Pending }
     })
     .await
@@ -172,4 +174,19 @@ async fn linger<T: Transport>(client: &T, deadline: &Deadline, scratch: &mut Vec
         if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promise behind the memory target: what an idle connection costs is this future and its socket's entry.
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn size<F: Future>(_: impl FnOnce(Rc<Shard>, crate::rt::Stream, Peer) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(serve::<crate::rt::Stream>);
+        assert!(bytes <= 1280, "{bytes} bytes");
+    }
 }

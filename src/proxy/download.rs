@@ -19,10 +19,11 @@ use super::upload::{BULK_WORTH_BYTES, FULL_RECEIVE_BYTES, FULL_RECEIVES};
 use crate::http::Framing;
 use crate::http::chunked::{ChunkError, Decoder, Step};
 use crate::http::forward::ResponseBody;
+use crate::limits;
 use crate::rt::{Bulk, Stream};
 
 /// Follows a response body through the pieces it comes in.
-struct Body {
+pub(super) struct Body {
     framing: Framing,
     left: u64,
     decoder: Decoder,
@@ -54,6 +55,30 @@ impl Body {
             unchunked: delivery.framing == Framing::Chunked && delivery.body == ResponseBody::Close,
             complete,
         }
+    }
+
+    /// A body that is read without its framing.
+    pub(super) fn unframed(framing: Framing) -> Body {
+        let left = if let Framing::Length(length) = framing { length } else { 0 };
+        let unchunked = framing == Framing::Chunked;
+        Body { framing, left, decoder: Decoder::default(), unchunked, complete: framing == Framing::None }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Appends what `piece` holds of the body; returns how much of it that was, `None` when the coding is violated.
+    pub(super) fn take(&mut self, piece: &[u8], into: &mut Vec<u8>) -> Option<usize> {
+        let passed = self.pass(piece).ok()?;
+        if self.unchunked {
+            for range in passed.ranges {
+                into.extend_from_slice(piece.get(range).unwrap_or_default());
+            }
+        } else {
+            into.extend_from_slice(piece.get(..passed.used).unwrap_or_default());
+        }
+        Some(passed.used)
     }
 
     fn pass(&mut self, piece: &[u8]) -> Result<Passed, ChunkError> {
@@ -222,6 +247,49 @@ async fn relay_bulk<T: Transport>(
         }
         if body.complete {
             return Ok(End::Body { clean });
+        }
+    }
+}
+
+/// Why a body was not read whole.
+pub(super) enum Unread {
+    ClientGone,
+    CutOff,
+    Malformed,
+    TooLarge,
+}
+
+/// Reads the rest of a body that the client does not get as it comes; true when nothing came behind it.
+///
+/// # Errors
+/// See [`Unread`].
+pub(super) async fn read_whole<T: Transport>(
+    client: &T,
+    engine: &Stream,
+    body: &mut Body,
+    into: &mut Vec<u8>,
+) -> Result<bool, Unread> {
+    loop {
+        let event = poll_fn(|cx| match engine.poll_receive_bulk(cx) {
+            Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
+            Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+            Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
+            Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        let piece: Bulk = match event {
+            Event::Piece(piece) => piece,
+            Event::Ended if body.framing == Framing::Close => return Ok(false),
+            Event::Ended => return Err(Unread::CutOff),
+            Event::ClientGone => return Err(Unread::ClientGone),
+        };
+        let used = body.take(piece.payload(), into).ok_or(Unread::Malformed)?;
+        if into.len() > limits::FILTERED_RESPONSE_MAX_BYTES {
+            return Err(Unread::TooLarge);
+        }
+        if body.complete {
+            return Ok(used == piece.payload().len());
         }
     }
 }

@@ -1,24 +1,33 @@
-//! The response filter's place in the response path (spec 50 C, 60 §3.4).
+//! The response filter (spec 50 C, 60 §3.4): answers that an active redaction toggle covers.
 //!
-//! Runs on answers that an active redaction toggle covers. Such an answer is read whole before the client is told
-//! anything; what cannot be rewritten with certainty is refused.
+//! Such an answer is read whole before the client is told anything. What cannot be rewritten with certainty is refused
+//! with a 502 that shows nothing of it. Long answers are few at a time on a shard, so that a hundred lists asked for at
+//! once wait for one another instead of filling the memory.
+
+use std::cell::RefCell;
 
 use super::connection::{After, Context};
+use super::download::{Body, read_whole};
 use super::exchange::Exchange;
-use super::forward::Delivery;
+use super::forward::{self, Delivery};
 use super::local::{self, Failure};
+use super::places::Places;
 use super::transport::Transport;
-use crate::http::Framing;
-use crate::rt::Stream;
+use crate::http::forward::ResponseBody;
+use crate::http::{FieldName, Framing};
+use crate::limits;
+use crate::redaction::Rejected;
+use crate::rt::{Ring, Stream};
 
 /// Whether the answer in `exchange.answer` has to be filtered.
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
     let status = exchange.answer.head.status;
-    let has_body = framing != Framing::None;
-    has_body
-        && (200..300).contains(&status)
-        && status != 205
-        && exchange.generation.as_deref().is_some_and(|one| one.redaction.covers(exchange.path.canonical()).is_some())
+    framing != Framing::None && (200..300).contains(&status) && status != 205 && is_covered(exchange)
+}
+
+/// Whether answers on the path of this request are filtered.
+pub(super) fn is_covered(exchange: &Exchange) -> bool {
+    exchange.generation.as_deref().is_some_and(|one| one.redaction.covers(exchange.path.canonical()).is_some())
 }
 
 /// Answers with the filtered body.
@@ -26,8 +35,162 @@ pub(super) async fn respond<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: Stream,
-    _delivery: Delivery,
+    delivery: Delivery,
 ) -> After {
-    drop(engine);
-    local::fail(context, exchange, Failure::Rejected, &"this answer cannot be redacted yet").await
+    let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
+    if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        return refuse(context, exchange, &"content coding on an answer that has to be read").await;
+    }
+    context.deadline.clear();
+    let came_whole =
+        matches!(delivery.framing, Framing::Length(length) if exchange.answer.rest().len() as u64 == length);
+    if came_whole {
+        return match read_and_edit(context, exchange, engine, delivery).await {
+            Ok(length) => send(context, exchange, length, delivery).await,
+            Err(cut) => give_up(context, exchange, cut).await,
+        };
+    }
+    let long = &context.shard.long_answers;
+    let edited = {
+        let _place = long.places.take().await;
+        long.lend(exchange);
+        let edited = read_and_edit(context, exchange, engine, delivery).await;
+        long.keep(std::mem::take(&mut exchange.scratch));
+        edited
+    };
+    // The place is free again: a client that reads slowly keeps its own answer waiting, nobody else's.
+    let after = match edited {
+        Ok(length) => send(context, exchange, length, delivery).await,
+        Err(cut) => give_up(context, exchange, cut).await,
+    };
+    long.keep(std::mem::take(&mut exchange.downstream));
+    after
+}
+
+/// Reads the whole answer and writes head and edited body into `exchange.downstream`; returns the body's length.
+async fn read_and_edit<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Stream,
+    delivery: Delivery,
+) -> Result<u64, Cut> {
+    let mut body = std::mem::take(&mut exchange.scratch);
+    body.clear();
+    let clean = gather(context, exchange, &engine, delivery, &mut body).await;
+    exchange.scratch = body;
+    if clean? && delivery.reusable {
+        context.shard.engine.give_back(engine);
+    }
+    let generation = exchange.generation.clone();
+    let matcher = generation.as_deref().and_then(|one| one.redaction.covers(exchange.path.canonical()));
+    let matcher = matcher.ok_or(Cut::Refused("no policy"))?;
+    let mut scratch = context.shard.redaction_scratch.borrow_mut();
+    let cuts = matcher.cuts(&exchange.scratch, &mut scratch).map_err(Cut::Rejected)?;
+    let length = cuts.edited_len(exchange.scratch.len());
+    // Whatever framing the Engine used, the length is known now.
+    forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
+    exchange.downstream.reserve_exact(length);
+    cuts.apply(&exchange.scratch, &mut exchange.downstream);
+    Ok(length as u64)
+}
+
+/// Why an answer was not read to its end.
+enum Cut {
+    Refused(&'static str),
+    Rejected(Rejected),
+    ClientGone,
+}
+
+async fn give_up<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, cut: Cut) -> After {
+    match cut {
+        Cut::Refused(cause) => refuse(context, exchange, &cause).await,
+        Cut::Rejected(rejected) => refuse(context, exchange, &rejected).await,
+        Cut::ClientGone => forward::lose(context, exchange, forward::Lost::ClientGone).await,
+    }
+}
+
+/// Reads the whole body; true when nothing came behind it.
+async fn gather<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: &Stream,
+    delivery: Delivery,
+    into: &mut Vec<u8>,
+) -> Result<bool, Cut> {
+    let mut body = Body::unframed(delivery.framing);
+    let came = exchange.answer.rest();
+    let mut clean = body.take(came, into).ok_or(Cut::Refused("malformed chunked coding"))? == came.len();
+    if body.is_complete() {
+        return Ok(clean);
+    }
+    if matches!(delivery.framing, Framing::Length(length) if length > limits::FILTERED_RESPONSE_MAX_BYTES as u64) {
+        return Err(Cut::Refused("too large to be filtered"));
+    }
+    if let Framing::Length(length) = delivery.framing {
+        into.reserve_exact(usize::try_from(length).unwrap_or_default().saturating_sub(into.len()));
+    }
+    clean = read_whole(context.client, engine, &mut body, into).await.map_err(|error| match error {
+        super::download::Unread::ClientGone => Cut::ClientGone,
+        super::download::Unread::Malformed => Cut::Refused("malformed chunked coding"),
+        super::download::Unread::TooLarge => Cut::Refused("too large to be filtered"),
+        super::download::Unread::CutOff => Cut::Refused("cut off"),
+    })?;
+    Ok(clean)
+}
+
+async fn send<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    length: u64,
+    delivery: Delivery,
+) -> After {
+    exchange.facts.status = exchange.answer.head.status;
+    let (sent, back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
+    exchange.downstream = back;
+    if sent.is_err() {
+        return After::Close;
+    }
+    exchange.facts.sent_bytes = length;
+    if delivery.close { After::Linger } else { After::Keep }
+}
+
+async fn refuse<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    cause: &dyn std::fmt::Display,
+) -> After {
+    local::fail(context, exchange, Failure::Rejected, cause).await
+}
+
+/// Lets a few long answers be read at a time, with buffers that stay warm.
+pub(super) struct LongAnswers {
+    places: Places,
+    /// Buffers between two answers: a pair for each place.
+    kept: RefCell<Vec<Vec<u8>>>,
+}
+
+impl LongAnswers {
+    pub(super) fn new(ring: &Ring) -> LongAnswers {
+        LongAnswers { places: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE), kept: RefCell::default() }
+    }
+
+    /// Gives an exchange large buffers for the answer as received and as edited. Its ordinary ones are dropped: they are
+    /// small, and the next request makes new ones.
+    fn lend(&self, exchange: &mut Exchange) {
+        exchange.scratch = self.take();
+        exchange.downstream = self.take();
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.kept.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn keep(&self, mut buffer: Vec<u8>) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
+            buffer.clear();
+            buffer.shrink_to(limits::LONG_ANSWER_KEPT_BYTES);
+            kept.push(buffer);
+        }
+    }
 }

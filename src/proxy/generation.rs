@@ -31,10 +31,14 @@ impl Generation {
 /// The place where generations are published.
 pub type Published = Arc<ArcSwap<Generation>>;
 
+/// The generation that one request has begun with. Counted per shard: a counter that all shards write to with every
+/// request would travel between their caches.
+pub(super) type Current = Rc<Arc<Generation>>;
+
 /// One shard's handle on the published generation: no lock and no shared counter per request.
 pub(super) struct Policy {
     cache: RefCell<Cache<Published, Arc<Generation>>>,
-    current: RefCell<Rc<Arc<Generation>>>,
+    current: RefCell<Current>,
 }
 
 impl Policy {
@@ -46,7 +50,7 @@ impl Policy {
     }
 
     /// The generation for a request that begins now.
-    pub(super) fn current(&self) -> Rc<Arc<Generation>> {
+    pub(super) fn current(&self) -> Current {
         let mut cache = self.cache.borrow_mut();
         let latest = cache.load();
         let mut current = self.current.borrow_mut();

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use super::chain;
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
 use super::shard::Shard;
@@ -45,7 +46,7 @@ pub(super) async fn serve<T: Transport>(
     exchange.scratch.clear();
     match endpoint {
         LocalEndpoint::Metrics => {
-            context.shard.observer.borrow().expose(&mut exchange.scratch);
+            context.shard.process.expose(&mut exchange.scratch);
             respond(context, exchange, 200, "text/plain; version=0.0.4; charset=utf-8").await
         }
         LocalEndpoint::Health => {
@@ -126,23 +127,21 @@ impl Failure {
     }
 }
 
-/// Records a failure; the decision stays as it was taken.
-pub(super) fn record_failure(exchange: &mut Exchange, failure: Failure, error: &dyn std::fmt::Display) {
+/// Records a failure; the decision stays as it was taken. The error goes to the log with the request's correlation
+/// attributes.
+pub(super) fn record_failure<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    failure: Failure,
+    error: &dyn std::fmt::Display,
+) {
     exchange.facts.status = failure.status();
     exchange.facts.reason = Some(failure.reason());
     exchange.facts.reason_text = ReasonText::Fixed(failure.message());
-    tracing::error!(
-        method = %exchange.method().escape_ascii(),
-        path = %exchange.raw_path().escape_ascii(),
-        request_id = exchange.request_id.as_str(),
-        normalized_path = %exchange.path.canonical().escape_ascii(),
-        rule = exchange.facts.rule,
-        reason_code = failure.reason().code(),
-        trace_id = %exchange.trace.trace_id().escape_ascii(),
-        trace_sampled = exchange.trace.is_sampled(),
-        error = %error,
-        "upstream request failed"
-    );
+    let shard = context.shard;
+    let now = shard.dates.borrow_mut().unix_nanoseconds(shard.ring.now());
+    let record = chain::record(context, exchange);
+    shard.observer.borrow_mut().upstream_failed(&record, &error.to_string(), now);
 }
 
 /// Answers with a failure. What went wrong goes to the log only: neither the socket's path nor the error reaches the
@@ -153,7 +152,7 @@ pub(super) async fn fail<T: Transport>(
     failure: Failure,
     error: &dyn std::fmt::Display,
 ) -> After {
-    record_failure(exchange, failure, error);
+    record_failure(context, exchange, failure, error);
     exchange.scratch.clear();
     answer::message_body(&mut exchange.scratch, failure.message());
     respond(context, exchange, failure.status(), reply::JSON).await

@@ -4,17 +4,27 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use super::clock::{Dates, Random};
 use super::exchange::Exchange;
+use super::filter::LongAnswers;
 use super::generation::{Policy, Published};
+use super::places::Places;
 use crate::engine::Engine;
 use crate::engine::reach::Liveness;
-use crate::observe::ShardObserver;
+use crate::inspect;
+use crate::limits;
+use crate::observe::{Observer, ShardObserver};
 use crate::record::{Listener, OwnershipContext};
-use crate::rt::{Notify, Ring};
+use crate::redaction::Scratch;
+use crate::rt::{Deadline, Notify, Offload, Ring};
 
+/// How soon writers that had no room are asked again.
+const BACKLOG_RETRY: Duration = Duration::from_millis(30);
+/// How long a shard waits for the writers at its end.
+const RECORDS_CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// Exchanges that a shard keeps ready.
 const KEPT_EXCHANGES: usize = 128;
 
@@ -34,6 +44,8 @@ pub struct Facts {
     pub ownership: OwnershipContext,
     /// How many shards there are.
     pub shards: usize,
+    /// Where bodies that are too large for memory wait for their inspection.
+    pub spool_folder: PathBuf,
 }
 
 /// One shard of the data plane.
@@ -43,14 +55,25 @@ pub struct Shard {
     pub(super) liveness: Liveness,
     pub(super) policy: Policy,
     pub(super) facts: Arc<Facts>,
+    pub(super) process: Arc<Observer>,
     pub(super) observer: RefCell<ShardObserver>,
     pub(super) dates: RefCell<Dates>,
     pub(super) random: RefCell<Random>,
+    #[expect(clippy::vec_box, reason = "exchanges are large and move between pool and connections as pointers")]
     exchanges: RefCell<Vec<Box<Exchange>>>,
     /// Requests in flight, tunnels not counted: what a drain waits for.
     in_flight: Cell<usize>,
     finished: Notify,
     connections: Cell<usize>,
+    shed: Cell<Instant>,
+    pub(super) redaction_scratch: RefCell<Scratch>,
+    pub(super) long_answers: LongAnswers,
+    pub(super) inspection_scratch: RefCell<inspect::dispatch::Scratch>,
+    pub(super) spools: Places,
+    pub(super) offload: Offload,
+    /// When to offer the writers again what they had no room for.
+    backlog: Deadline,
+    has_backlog: Cell<bool>,
 }
 
 /// Counts one client connection.
@@ -64,19 +87,34 @@ impl Drop for Connected {
 
 impl Shard {
     /// Sets a shard up on its ring.
-    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, observer: ShardObserver) -> Shard {
+    pub fn new(
+        ring: &Ring,
+        facts: Arc<Facts>,
+        published: Published,
+        process: Arc<Observer>,
+        offload: Offload,
+    ) -> Shard {
         Shard {
             ring: ring.clone(),
             engine: Engine::new(ring, &facts.upstream, facts.shards),
             liveness: Liveness::new(ring),
             policy: Policy::new(published),
-            observer: RefCell::new(observer),
+            observer: RefCell::new(process.shard()),
+            process,
+            backlog: Deadline::new(ring),
+            has_backlog: Cell::new(false),
             dates: RefCell::new(Dates::new(ring.now())),
             random: RefCell::new(Random::new()),
             exchanges: RefCell::default(),
             in_flight: Cell::new(0),
             finished: Notify::new(ring),
             connections: Cell::new(0),
+            shed: Cell::new(ring.now()),
+            redaction_scratch: RefCell::new(Scratch::new()),
+            long_answers: LongAnswers::new(ring),
+            inspection_scratch: RefCell::default(),
+            spools: Places::new(ring, limits::SPOOLS_AT_ONCE),
+            offload,
             facts,
         }
     }
@@ -103,7 +141,38 @@ impl Shard {
 
     /// Hands the records of this turn to the writers; once a turn.
     pub fn flush_records(&self) {
-        self.observer.borrow_mut().flush();
+        let mut observer = self.observer.borrow_mut();
+        observer.offer();
+        if observer.has_backlog() && !self.has_backlog.replace(true) {
+            self.backlog.set(BACKLOG_RETRY);
+        }
+    }
+
+    /// Hands over all records before the shard ends.
+    pub fn close_records(&self) {
+        self.observer.borrow_mut().close(Instant::now() + RECORDS_CLOSE_LIMIT);
+    }
+
+    /// Ready when there is housekeeping to do, which it then does: for the shard's main task, whom it wakes.
+    pub fn poll_housekeeping(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.backlog.is_reached(cx.waker()) {
+            self.backlog.clear();
+            self.has_backlog.set(false);
+            self.observer.borrow_mut().flush();
+            return Poll::Ready(());
+        }
+        self.engine.poll_prune(cx)
+    }
+
+    /// Closes connections that are idle now: the process is out of descriptors (field report 75).
+    pub fn shed_idle(&self) {
+        self.shed.set(self.ring.now());
+        self.ring.wake_all();
+    }
+
+    /// Whether a connection that has been idle since `since` should make room.
+    pub(super) fn sheds(&self, since: Instant) -> bool {
+        since < self.shed.get()
     }
 
     /// Completes when no request is in flight; tunnels are not waited for.

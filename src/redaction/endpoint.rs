@@ -3,8 +3,6 @@
 //! Owns the path column only. Which field is edited where is in the field table. Paths are canonical (spec 20 §2):
 //! clean, decoded once, without the version prefix.
 
-use super::Toggles;
-
 /// An Engine endpoint whose answers can hold something to redact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -82,6 +80,34 @@ impl Endpoint {
         Endpoint::DiskUsage,
     ];
 
+    /// How the API reference spells the path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Endpoint::ContainerInspect => "/containers/{name}/json",
+            Endpoint::ContainerList => "/containers/json",
+            Endpoint::NetworkList => "/networks",
+            Endpoint::NetworkInspect => "/networks/{name}",
+            Endpoint::VolumeList => "/volumes",
+            Endpoint::VolumeInspect => "/volumes/{name}",
+            Endpoint::ServiceList => "/services",
+            Endpoint::ServiceInspect => "/services/{id}",
+            Endpoint::TaskList => "/tasks",
+            Endpoint::TaskInspect => "/tasks/{id}",
+            Endpoint::SecretList => "/secrets",
+            Endpoint::SecretInspect => "/secrets/{id}",
+            Endpoint::ConfigList => "/configs",
+            Endpoint::ConfigInspect => "/configs/{id}",
+            Endpoint::PluginList => "/plugins",
+            Endpoint::PluginInspect => "/plugins/{name}/json",
+            Endpoint::NodeList => "/nodes",
+            Endpoint::NodeInspect => "/nodes/{id}",
+            Endpoint::SwarmInspect => "/swarm",
+            Endpoint::SwarmUnlockKey => "/swarm/unlockkey",
+            Endpoint::Info => "/info",
+            Endpoint::DiskUsage => "/system/df",
+        }
+    }
+
     /// The endpoint that a canonical path reaches, if it is a covered one.
     ///
     /// The Engine's routes for containers, networks, volumes and plugins let a name span several segments
@@ -120,29 +146,6 @@ impl Endpoint {
             _ => None,
         }
     }
-
-    /// Whether an active toggle makes the answers of this endpoint pass through the rewriter.
-    pub(super) fn is_covered_by(self, toggles: Toggles) -> bool {
-        let Toggles { container_env, mount_paths, network_topology, sensitive_data } = toggles;
-        match self {
-            Endpoint::ContainerInspect
-            | Endpoint::ServiceList
-            | Endpoint::ServiceInspect
-            | Endpoint::TaskList
-            | Endpoint::TaskInspect => container_env || mount_paths || network_topology || sensitive_data,
-            Endpoint::ContainerList | Endpoint::DiskUsage => mount_paths || network_topology,
-            Endpoint::NetworkList | Endpoint::NetworkInspect => network_topology,
-            Endpoint::VolumeList | Endpoint::VolumeInspect => mount_paths,
-            Endpoint::SecretList | Endpoint::SecretInspect | Endpoint::ConfigList | Endpoint::ConfigInspect => {
-                sensitive_data
-            }
-            Endpoint::PluginList | Endpoint::PluginInspect => container_env || mount_paths,
-            Endpoint::NodeList | Endpoint::NodeInspect | Endpoint::SwarmInspect | Endpoint::Info => {
-                network_topology || sensitive_data
-            }
-            Endpoint::SwarmUnlockKey => sensitive_data,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -153,6 +156,7 @@ mod tests {
     fn discriminants_index_the_list() {
         for (index, endpoint) in Endpoint::ALL.iter().enumerate() {
             assert_eq!(*endpoint as usize, index);
+            assert_eq!(Endpoint::of(endpoint.path().as_bytes()), Some(*endpoint));
         }
     }
 

@@ -4,31 +4,24 @@
 //! turns a whole answer into a list of cuts. It must not decide *whether* an answer is eligible (method, status,
 //! content coding): that is the caller's, who holds the head. It keeps nothing between answers but scratch memory.
 
+mod bind;
+mod cuts;
 mod endpoint;
+mod fields;
+mod matcher;
+#[cfg(test)]
+mod reference;
+mod rewriter;
+#[cfg(test)]
+mod tests;
+mod toggles;
 
+use matcher::Root;
+
+pub use cuts::Cuts;
 pub use endpoint::Endpoint;
-
-/// The four kinds of secrets that an answer can hold, each on by default (spec 50 C3, `response.redact_*`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Toggles {
-    /// `response.redact_container_env`: environments of containers, services, tasks and plugins.
-    pub container_env: bool,
-    /// `response.redact_mount_paths`: host paths of mounts, binds, volumes and devices.
-    pub mount_paths: bool,
-    /// `response.redact_network_topology`: addresses, network and node identities.
-    pub network_topology: bool,
-    /// `response.redact_sensitive_data`: config payloads, secret references, join tokens, TLS material.
-    pub sensitive_data: bool,
-}
-
-impl Toggles {
-    /// Everything is redacted.
-    pub const ALL: Toggles =
-        Toggles { container_env: true, mount_paths: true, network_topology: true, sensitive_data: true };
-    /// Nothing is redacted.
-    pub const NONE: Toggles =
-        Toggles { container_env: false, mount_paths: false, network_topology: false, sensitive_data: false };
-}
+pub use rewriter::{Rejected, Scratch};
+pub use toggles::Toggles;
 
 /// The redaction of one policy: one compiled [`Matcher`] per covered endpoint.
 #[derive(Clone, Debug)]
@@ -56,65 +49,29 @@ impl Redaction {
 #[derive(Clone, Debug)]
 pub struct Matcher {
     endpoint: Endpoint,
+    root: Root,
 }
 
 impl Matcher {
     fn compile(endpoint: Endpoint, toggles: Toggles) -> Option<Matcher> {
-        endpoint.is_covered_by(toggles).then_some(Matcher { endpoint })
+        Some(Matcher { endpoint, root: Root::compile(endpoint, toggles)? })
     }
 
     /// The endpoint whose answers this edits.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn only(set: impl Fn(&mut Toggles)) -> Redaction {
-        let mut toggles = Toggles::NONE;
-        set(&mut toggles);
-        Redaction::compile(toggles)
-    }
-
-    #[test]
-    fn nothing_is_covered_when_every_toggle_is_off() {
-        let redaction = Redaction::compile(Toggles::NONE);
-        for path in ["/containers/web/json", "/containers/json", "/info", "/swarm/unlockkey"] {
-            assert!(redaction.covers(path.as_bytes()).is_none(), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_row_is_covered_by_its_own_toggles_only() {
-        let environment = only(|t| t.container_env = true);
-        let mounts = only(|t| t.mount_paths = true);
-        let topology = only(|t| t.network_topology = true);
-        let sensitive = only(|t| t.sensitive_data = true);
-        for (path, expected) in [
-            ("/containers/web/json", [true, true, true, true]),
-            ("/containers/json", [false, true, true, false]),
-            ("/networks", [false, false, true, false]),
-            ("/networks/n", [false, false, true, false]),
-            ("/volumes", [false, true, false, false]),
-            ("/volumes/create", [false, true, false, false]),
-            ("/services", [true, true, true, true]),
-            ("/tasks/t", [true, true, true, true]),
-            ("/secrets", [false, false, false, true]),
-            ("/configs/c", [false, false, false, true]),
-            ("/plugins", [true, true, false, false]),
-            ("/plugins/a/b/json", [true, true, false, false]),
-            ("/nodes", [false, false, true, true]),
-            ("/swarm", [false, false, true, true]),
-            ("/swarm/unlockkey", [false, false, false, true]),
-            ("/info", [false, false, true, true]),
-            ("/system/df", [false, true, true, false]),
-            ("/version", [false, false, false, false]),
-        ] {
-            let covered = [&environment, &mounts, &topology, &sensitive].map(|r| r.covers(path.as_bytes()).is_some());
-            assert_eq!(covered, expected, "{path}");
-        }
+    /// Judges a whole answer and lists what has to be replaced in it (spec 50 C2, C5).
+    ///
+    /// The answer is the body after chunked decoding, complete. A body of no bytes is not JSON and is rejected here;
+    /// the caller passes such a 2xx answer through before asking (spec 50 C1).
+    ///
+    /// # Errors
+    ///
+    /// The answer must be answered with the 502 of spec 50 C5 and nothing of it may leave: it is not one JSON
+    /// document, has another shape than the table expects, repeats a key that the table names, or is too large.
+    pub fn cuts<'s>(&self, answer: &[u8], scratch: &'s mut Scratch) -> Result<&'s Cuts, Rejected> {
+        rewriter::rewrite(&self.root, answer, scratch)
     }
 }

@@ -12,8 +12,10 @@
 mod accept;
 mod buffers;
 mod bulk;
+mod file;
 mod local;
 mod mailbox;
+mod offload;
 mod operation;
 mod ring;
 mod shard;
@@ -25,8 +27,10 @@ mod tests;
 
 pub use accept::Acceptor;
 pub use bulk::{BULK_BYTES, Bulk};
+pub use file::Spool;
 pub use local::Notify;
 pub use mailbox::{Inbox, Mailbox, Sender, mailbox};
+pub use offload::{Offload, Pending, Workers};
 pub use ring::Ring;
 pub use shard::{Placement, Shard, ShardError, launch, spawn};
 pub use stream::{Stream, connect};

@@ -214,9 +214,14 @@ impl Ring {
         self.draining.get()
     }
 
-    /// Asks every connection to finish and wakes all that wait for bytes, so that they see it.
+    /// Asks every connection to finish.
     pub fn drain(&self) {
         self.draining.set(true);
+        self.wake_all();
+    }
+
+    /// Wakes every task that waits for bytes or connections, so that it looks at what has changed.
+    pub fn wake_all(&self) {
         let mut wakers = Vec::new();
         {
             let mut inner = self.inner.borrow_mut();
@@ -522,6 +527,29 @@ impl Inner {
                 Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
             };
             opcode::Recv::new(types::Fd(fd), start, length as u32).build()
+        })
+    }
+
+    /// Writes the payload of a bulk buffer to a file.
+    pub(super) fn start_file_write(&mut self, fd: RawFd, bulk: super::Bulk, offset: u64) -> Key {
+        self.start(Loan::Bulk(bulk), |loan| {
+            let bytes = match loan {
+                Loan::Bulk(bulk) => bulk.payload(),
+                Loan::Bytes(_) | Loan::Address(_) => &[],
+            };
+            opcode::Write::new(types::Fd(fd), bytes.as_ptr(), bytes.len() as u32).offset(offset).build()
+        })
+    }
+
+    /// Reads from a file into a bulk buffer.
+    pub(super) fn start_file_read(&mut self, fd: RawFd, offset: u64) -> Key {
+        let bulk = self.bulk.take();
+        self.start(Loan::Bulk(bulk), |loan| {
+            let (start, length) = match loan {
+                Loan::Bulk(bulk) => (bulk.room().as_mut_ptr(), bulk.room().len()),
+                Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
+            };
+            opcode::Read::new(types::Fd(fd), start, length as u32).offset(offset).build()
         })
     }
 

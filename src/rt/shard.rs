@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use futures_lite::FutureExt;
+use futures_lite::future::CatchUnwind;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder};
 
 use super::ring::Ring;
@@ -108,16 +110,27 @@ impl Drop for EndMark {
 
 /// Runs a task on the calling shard. A panic ends that task only; it is logged.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    let fenced = AssertUnwindSafe(task).catch_unwind();
-    glommio::spawn_local(async move {
-        if let Err(panic) = fenced.await {
-            let cause = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
-            tracing::error!(panic = cause, "task panicked");
-        }
-    })
-    .detach();
+    glommio::spawn_local(Fenced { task: AssertUnwindSafe(task).catch_unwind() }).detach();
+}
+
+pin_project_lite::pin_project! {
+    /// A task whose panics end here. Not an `async` block: that would hold the task twice, and idle connections are many.
+    struct Fenced<F: Future> {
+        #[pin]
+        task: CatchUnwind<AssertUnwindSafe<F>>,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Fenced<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().task.poll(cx).map(|outcome| {
+            if let Err(panic) = outcome {
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+                tracing::error!(panic = text, "task panicked");
+            }
+        })
+    }
 }

@@ -400,3 +400,51 @@ fn failing_all_ends_what_waits() {
     });
     drop(theirs);
 }
+
+#[test]
+fn spooled_bytes_come_back_from_any_place() {
+    let sent = noise(1 << 20, 9);
+    let expected = sent.clone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let (read, shared) = on_shard(move |ring| async move {
+        let mut spool = Spool::new(&ring, &path).unwrap();
+        spool.append_bytes(&sent[..100_001]).await.unwrap();
+        spool.append_bytes(&sent[100_001..]).await.unwrap();
+        assert_eq!(spool.len(), 1 << 20);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "the file has a name");
+        let mut read = Vec::new();
+        while (read.len() as u64) < spool.len() {
+            read.extend_from_slice(spool.read(read.len() as u64).await.unwrap().payload());
+        }
+        assert!(spool.read(1 << 20).await.unwrap().payload().is_empty());
+        let mut shared = Vec::new();
+        spool.share().unwrap().read_to_end(&mut shared).unwrap();
+        (read, shared)
+    });
+    assert!(read == expected && shared == expected);
+    let missing = folder.path().join("missing");
+    on_shard(move |ring| async move { assert!(Spool::new(&ring, &missing).is_err()) });
+}
+
+#[test]
+fn jobs_are_done_elsewhere_and_lost_ones_are_told() {
+    on_shard(|ring| async move {
+        let offload = Offload::new(&ring, Workers::start(2).unwrap()).unwrap();
+        let here = std::thread::current().id();
+        let jobs: Vec<_> =
+            (0..100).map(|number| offload.begin(move || (number, std::thread::current().id()))).collect();
+        for (number, job) in jobs.iter().enumerate() {
+            let (result, thread) = poll_fn(|cx| job.poll_result(cx)).await.unwrap();
+            assert_eq!(result, number);
+            assert_ne!(thread, here);
+        }
+        let lost = offload.begin(|| panic!("deliberate"));
+        assert!(poll_fn(|cx| lost.poll_result(cx)).await.map(|()| ()).is_none());
+        // The thread that panicked still works.
+        let jobs: Vec<_> = (0..4).map(|number| offload.begin(move || number)).collect();
+        for (number, job) in jobs.iter().enumerate() {
+            assert_eq!(poll_fn(|cx| job.poll_result(cx)).await, Some(number));
+        }
+    });
+}

@@ -139,7 +139,7 @@ fn check_rate(check: &mut Check<'_>, path: &str, rate: &Rate) {
 }
 
 /// Tokens that the bucket holds.
-pub(super) fn effective_burst(rate: &Rate) -> f64 {
+pub(in crate::config) fn effective_burst(rate: &Rate) -> f64 {
     if rate.burst == 0.0 { rate.tokens_per_second } else { rate.burst }
 }
 

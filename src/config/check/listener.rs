@@ -48,7 +48,7 @@ pub(super) fn check_tcp(check: &mut Check<'_>, listener: &TcpListener<'_>) {
 }
 
 /// Whether the listener speaks mutual TLS.
-pub(super) fn is_complete(tls: &Tls) -> bool {
+pub(in crate::config) fn is_complete(tls: &Tls) -> bool {
     [&tls.cert_file, &tls.key_file, &tls.client_ca_file].iter().all(|path| is_not_blank(path))
 }
 

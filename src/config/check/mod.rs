@@ -18,7 +18,9 @@ use super::schema::{Config, Rule};
 use super::settings::ListenAddress;
 use crate::policy::{RuleError, RuleSet, RuleSpec};
 
+pub(super) use clients::effective_burst;
 pub use forms::{clean_path, is_loopback};
+pub(super) use listener::is_complete as is_mutual_tls;
 
 /// Runs all checks.
 #[must_use]

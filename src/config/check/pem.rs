@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn public_keys() {
-        let ed25519 = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----";
+        let ed25519 = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+            -----END PUBLIC KEY-----";
         assert!(is_public_key(ECDSA) && is_public_key(ed25519));
         assert!(is_public_key(&format!("comment\n{ECDSA}trailer\n")));
         for wrong in [
@@ -144,7 +146,7 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----\nTm90IGEga2V5\n-----END PUBLIC KEY-----",
             &ECDSA.replace("PUBLIC KEY", "CERTIFICATE"),
             &ECDSA.replace("-----END PUBLIC", "-----END OTHER"),
-            &ECDSA.replace("nQ==", ""),
+            &ECDSA.replace("LQ==", ""),
             &format!("{ECDSA}{ECDSA}"),
             // The algorithm is X25519, which signs nothing.
             &ed25519.replace("K2Vw", "K2Vu"),

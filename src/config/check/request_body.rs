@@ -29,11 +29,13 @@ pub(super) fn check(check: &mut Check<'_>, block: &str, body: &RequestBody) {
     ] {
         check.each(&at(key), registries, "a registry as host or host:port", is_registry); // 47
     }
-    let addresses = &body.swarm.allowed_join_remote_addrs;
-    check.each(&at("swarm.allowed_join_remote_addrs"), addresses, "an address as host or host:port", is_join_address); // 48
-    check.each(&at("plugin.allowed_capabilities"), &body.plugin.allowed_capabilities, "a capability", is_not_blank); // 49
+    let swarm = &body.swarm.allowed_join_remote_addrs;
+    check.each(&at("swarm.allowed_join_remote_addrs"), swarm, "an address as host or host:port", is_join_address); // 48
+    let capabilities = &body.plugin.allowed_capabilities;
+    check.each(&at("plugin.allowed_capabilities"), capabilities, "a capability", is_not_blank); // 49
     let prefixes = &body.plugin.allowed_set_env_prefixes;
-    check.each(&at("plugin.allowed_set_env_prefixes"), prefixes, "NAME= or more, without blanks", is_setting_prefix); // 50
+    let wanted = "NAME= or more, without blanks";
+    check.each(&at("plugin.allowed_set_env_prefixes"), prefixes, wanted, is_setting_prefix); // 50
 }
 
 /// 39 to 45, 51

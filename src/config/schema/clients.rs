@@ -72,7 +72,8 @@ block! {
 }
 
 block! {
-    /// A profile for certain peers of the unix socket. Every selector that is set must match, with any one of its entries.
+    /// A profile for certain peers of the unix socket. Every selector that is set must match, with any one of its
+    /// entries.
     pub struct UnixPeerProfile {
         /// Name of the profile.
         pub profile: String = String::new(), applied;
@@ -177,7 +178,8 @@ block! {
     pub struct Match {
         /// Methods separated by commas, or `*`. `GET` does not include `HEAD`.
         pub method: String = String::new(), applied;
-        /// Glob for the path without its version prefix: `*` is a run without slashes, `**` anything, `/**` also nothing.
+        /// Glob for the path without its version prefix: `*` is a run without slashes, `**` anything, `/**` also
+        /// nothing.
         pub path: String = String::new(), applied;
     }
 }

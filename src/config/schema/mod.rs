@@ -1,6 +1,6 @@
 //! Every configuration key, once (spec 10 §2).
 //!
-//! Owns the [`block!`] macro and the root of the configuration. A block is declared with its keys, each with its type,
+//! Owns the `block!` macro and the root of the configuration. A block is declared with its keys, each with its type,
 //! default, what a change of it needs, and the text that the reference prints. Values are kept as written: what they
 //! have to look like is checked in [`check`](super::check), what they mean is compiled in [`compile`](super::compile).
 
@@ -25,8 +25,9 @@ pub use response::{DENY_VERBOSITIES, Ownership, Response};
 
 /// Declares a block of keys: the struct, its defaults, its reader and its rows of the table.
 ///
-/// After the default comes what a change needs: `applied` (the next reload), `restart`, or `file_only` (the next reload,
-/// and the environment cannot set it); then, when only certain texts are accepted, `one_of` and the list of them.
+/// After the default comes what a change needs: `applied` (the next reload), `restart`, or `file_only` (the next
+/// reload, and the environment cannot set it); then, when only certain texts are accepted, `one_of` and the list of
+/// them.
 macro_rules! block {
     (
         $(#[doc = $doc:literal])+
@@ -125,13 +126,16 @@ block! {
         pub upstream: Upstream = Upstream::default(), restart;
         /// Operational log, access log and audit stream.
         pub log: Log = Log::default(), restart;
-        /// Accepts rules that expose writes whose bodies cannot be inspected: exec without `allowed_commands`, swarm join
-        /// without `allowed_join_remote_addrs`, plugin settings without `allowed_set_env_prefixes`. Holds for the root
-        /// rules and for every profile.
+        /// Accepts rules that expose writes whose bodies cannot be inspected: exec without `allowed_commands`, swarm
+        /// join without `allowed_join_remote_addrs`, plugin settings without `allowed_set_env_prefixes`. Holds for the
+        /// root rules and for every profile.
         pub insecure_allow_body_blind_writes: bool = false, applied;
-        /// Accepts rules that expose raw reads: archive, export, logs, attach, image tarballs, pushes. Holds for the root
-        /// rules and for every profile.
+        /// Accepts rules that expose raw reads: archive, export, logs, attach, image tarballs, pushes. Holds for the
+        /// root rules and for every profile.
         pub insecure_allow_read_exfiltration: bool = false, applied;
+        /// What is allowed: the first rule that matches method and path decides, and what no rule matches is denied.
+        /// When absent or empty, the built-in rules hold, or those of the compatibility variables.
+        pub rules: Vec<Rule> = Vec::new(), applied;
         /// What clients see of the Engine's answers and of denials.
         pub response: Response = Response::default(), applied;
         /// What request bodies may ask for, where the root rules decide.
@@ -150,8 +154,5 @@ block! {
         pub reload: Reload = Reload::default(), restart;
         /// Signature on the configuration file itself.
         pub policy_bundle: PolicyBundle = PolicyBundle::default(), restart;
-        /// What is allowed: the first rule that matches method and path decides, and what no rule matches is denied. When
-        /// absent or empty, the built-in rules hold, or those of the compatibility variables.
-        pub rules: Vec<Rule> = Vec::new(), applied;
     }
 }

@@ -1,4 +1,5 @@
-//! Keys of the process: listeners, Engine socket, logs, local endpoints, reload, signed configuration (spec 10 §2.1, §2.3).
+//! Keys of the process: listeners, Engine socket, logs, local endpoints, reload, signed configuration (spec 10 §2.1,
+//! §2.3).
 
 use super::block;
 
@@ -47,8 +48,8 @@ block! {
         pub ip_addresses: Vec<String> = Vec::new(), restart;
         /// Accepted URI names of the client certificate, for example `spiffe://…`.
         pub uri_sans: Vec<String> = Vec::new(), restart;
-        /// Accepted public keys of the client certificate: SHA-256 of its SubjectPublicKeyInfo, 64 hex digits, `sha256:`
-        /// before them if you like.
+        /// Accepted public keys of the client certificate: SHA-256 of its SubjectPublicKeyInfo, 64 hex digits,
+        /// `sha256:` before them if you like.
         pub public_key_sha256_pins: Vec<String> = Vec::new(), restart;
     }
 }

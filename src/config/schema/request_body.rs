@@ -6,8 +6,8 @@ use super::{KeylessIdentity, SigningKey, block};
 pub const TRUST_MODES: &[&str] = &["off", "warn", "enforce"];
 
 block! {
-    /// What request bodies may ask for. Everything that widens is off by default, except images of Docker Hub's official
-    /// library.
+    /// What request bodies may ask for. Everything that widens is off by default, except images of Docker Hub's
+    /// official library.
     pub struct RequestBody {
         /// `POST /containers/create`.
         pub container_create: ContainerCreate = ContainerCreate::default(), applied;
@@ -120,7 +120,8 @@ block! {
 block! {
     /// Signatures on images.
     pub struct ImageTrust {
-        /// What happens to an image without a valid signature: `off` does not look, `warn` records it, `enforce` denies.
+        /// What happens to an image without a valid signature: `off` does not look, `warn` records it, `enforce`
+        /// denies.
         pub mode: String = "off".to_owned(), file_only one_of TRUST_MODES;
         /// Public keys of accepted signers.
         pub allowed_signing_keys: Vec<SigningKey> = Vec::new(), file_only;
@@ -140,8 +141,8 @@ block! {
         pub allow_privileged: bool = false, applied;
         /// Allows exec as root.
         pub allow_root_user: bool = false, applied;
-        /// Commands that are allowed, each a list of globs, one for each argument. In a variable each entry is a command of
-        /// one word.
+        /// Commands that are allowed, each a list of globs, one for each argument. In a variable each entry is a
+        /// command of one word.
         pub allowed_commands: Vec<Vec<String>> = Vec::new(), applied;
     }
 }

@@ -8,8 +8,8 @@ pub const DENY_VERBOSITIES: &[&str] = &["minimal", "verbose"];
 block! {
     /// What clients see of the Engine's answers and of denials.
     pub struct Response {
-        /// How much a denial tells: `minimal` only that it is one, `verbose` also method, path and reason. Verbose answers
-        /// help whoever writes rules; to others they give the rules away.
+        /// How much a denial tells: `minimal` only that it is one, `verbose` also method, path and reason. Verbose
+        /// answers help whoever writes rules; to others they give the rules away.
         pub deny_verbosity: String = "minimal".to_owned(), applied one_of DENY_VERBOSITIES;
         /// Empties environment lists of containers, services, tasks and plugins.
         pub redact_container_env: bool = true, applied;

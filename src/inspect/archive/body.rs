@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use thiserror::Error;
 
 use super::header::{BLOCK_BYTES, Block, Header};
-use crate::limits::ARCHIVE_BODY_MAX_BYTES;
+use crate::limits::SPOOLED_BODY_MAX_BYTES;
 
 /// Read from a compressed source at once.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -82,12 +82,12 @@ pub struct Body<'b> {
 }
 
 impl<'b> Body<'b> {
-    /// Takes the first look. At most [`ARCHIVE_BODY_MAX_BYTES`] are read in all.
+    /// Takes the first look. At most [`SPOOLED_BODY_MAX_BYTES`] are read in all.
     ///
     /// # Errors
     /// When the body cannot be read.
     pub fn open(body: &'b mut dyn Read) -> io::Result<Body<'b>> {
-        let mut rest = Budgeted::new(body, ARCHIVE_BODY_MAX_BYTES, Overrun::Body);
+        let mut rest = Budgeted::new(body, SPOOLED_BODY_MAX_BYTES, Overrun::Body);
         let mut head = Vec::with_capacity(BLOCK_BYTES);
         (&mut rest).take(BLOCK_BYTES as u64).read_to_end(&mut head)?;
         Ok(Body { head, rest })

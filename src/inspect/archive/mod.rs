@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::Outcome;
 use super::stop::{NOT_INSPECTABLE, Stop};
-use crate::json::ReadError;
+use crate::json::{TypeError, Unreadable};
 
 pub mod body;
 pub mod dockerfile;
@@ -45,7 +45,7 @@ pub struct Upload<'r> {
 pub enum BeforeBody {
     /// The verdict; the body does not matter and need not be read.
     Decided(Outcome),
-    /// The body decides. It has to be spooled, up to [`ARCHIVE_BODY_MAX_BYTES`](crate::limits::ARCHIVE_BODY_MAX_BYTES).
+    /// The body decides. It has to be spooled, up to [`SPOOLED_BODY_MAX_BYTES`](crate::limits::SPOOLED_BODY_MAX_BYTES).
     ReadBody,
 }
 
@@ -88,7 +88,10 @@ pub enum ArchiveError {
     MalformedMultipart,
     /// A file that has to be read as JSON cannot be.
     #[error("archive has a file that cannot be read: {0}")]
-    Json(#[from] ReadError),
+    Json(#[from] Unreadable),
+    /// A field of such a file has another type than the Engine decodes.
+    #[error("archive has a file that cannot be read: {0}")]
+    Type(#[from] TypeError),
     /// The body is longer than is read. Inspectors turn it into [`Outcome::TooLarge`].
     #[error("body exceeds the byte limit")]
     BodyTooLong,
@@ -133,8 +136,14 @@ impl From<io::Error> for Halt {
     }
 }
 
-impl From<ReadError> for Halt {
-    fn from(error: ReadError) -> Halt {
+impl From<Unreadable> for Halt {
+    fn from(error: Unreadable) -> Halt {
+        Halt::Failed(error.into())
+    }
+}
+
+impl From<TypeError> for Halt {
+    fn from(error: TypeError) -> Halt {
         Halt::Failed(error.into())
     }
 }

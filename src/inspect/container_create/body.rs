@@ -1,26 +1,25 @@
 //! The body of `POST /containers/create`, as far as it is inspected (spec 30 §1).
 //!
-//! Owns the decoding: every listed field must have its type, whatever else decides. One pass over each object; a key is
-//! folded once and compared with names in lower case.
+//! Owns the decoding: every listed field must have its type, whatever else decides. Lists of objects are checked here
+//! and kept as they are; the checks walk them again, which is cheaper than collecting them.
 
 use crate::inspect::network::Endpoint;
-use crate::json::fold::{FoldBuffer, fold};
-use crate::json::view::{Elements, Members, TextMap, Texts};
-use crate::json::{ReadError, View};
+use crate::inspect::stop::{flag, integer, text};
+use crate::json::{Field, Object, StringMap, Strings, TypeError, View};
 
 /// The body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Body<'d> {
     pub(super) user: &'d str,
-    pub(super) labels: TextMap<'d>,
+    pub(super) labels: StringMap<'d>,
     pub(super) mac_address: &'d str,
     pub(super) host: HostConfig<'d>,
     /// `NetworkingConfig.EndpointsConfig`, each value decodable as an [`Endpoint`].
-    pub(super) endpoints: Members<'d>,
+    pub(super) endpoints: Field<'d>,
 }
 
 /// `HostConfig`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HostConfig<'d> {
     pub(super) privileged: bool,
     pub(super) network_mode: &'d str,
@@ -28,23 +27,23 @@ pub(super) struct HostConfig<'d> {
     pub(super) ipc_mode: &'d str,
     pub(super) userns_mode: &'d str,
     pub(super) uts_mode: &'d str,
-    pub(super) sysctls: TextMap<'d>,
-    pub(super) volumes_from: Texts<'d>,
+    pub(super) sysctls: StringMap<'d>,
+    pub(super) volumes_from: Strings<'d>,
     pub(super) cgroup_parent: &'d str,
-    pub(super) group_add: Texts<'d>,
-    pub(super) extra_hosts: Texts<'d>,
+    pub(super) group_add: Strings<'d>,
+    pub(super) extra_hosts: Strings<'d>,
     /// Each decodable as a [`DeviceRequest`].
-    pub(super) device_requests: Elements<'d>,
-    pub(super) device_cgroup_rules: Texts<'d>,
-    /// Each decodable as a [`Device`].
-    pub(super) devices: Elements<'d>,
-    pub(super) binds: Texts<'d>,
+    pub(super) device_requests: Field<'d>,
+    pub(super) device_cgroup_rules: Strings<'d>,
+    /// Each decodable by [`path_on_host`].
+    pub(super) devices: Field<'d>,
+    pub(super) binds: Strings<'d>,
     /// Each decodable as a [`Mount`].
-    pub(super) mounts: Elements<'d>,
+    pub(super) mounts: Field<'d>,
     pub(super) volume_driver: &'d str,
-    pub(super) security_opt: Texts<'d>,
-    pub(super) cap_add: Texts<'d>,
-    pub(super) cap_drop: Texts<'d>,
+    pub(super) security_opt: Strings<'d>,
+    pub(super) cap_add: Strings<'d>,
+    pub(super) cap_drop: Strings<'d>,
     pub(super) readonly_rootfs: bool,
     pub(super) memory: i64,
     pub(super) nano_cpus: i64,
@@ -55,170 +54,116 @@ pub(super) struct HostConfig<'d> {
 }
 
 impl<'d> Body<'d> {
-    pub(super) fn decode(view: View<'d>) -> Result<Body<'d>, ReadError> {
-        let mut body = Body::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"image" => drop(value.text()?),
-                b"user" => body.user = value.text()?,
-                b"labels" => body.labels = value.text_map()?,
-                b"macaddress" => body.mac_address = value.text()?,
-                b"hostconfig" => body.host = HostConfig::decode(value)?,
-                b"networkingconfig" => body.endpoints = endpoints(value)?,
-                _ => {}
-            }
-        }
-        Ok(body)
+    pub(super) fn decode(view: View<'d>) -> Result<Body<'d>, TypeError> {
+        let [image, user, labels, mac_address, host, networking] =
+            view.object()?.fields(["Image", "User", "Labels", "MacAddress", "HostConfig", "NetworkingConfig"]);
+        text(image)?;
+        let endpoints = networking.object()?.unwrap_or_default().field("EndpointsConfig");
+        endpoints.object_map()?.try_for_each(|(_, endpoint)| Endpoint::decode(&endpoint).map(drop))?;
+        Ok(Body {
+            user: text(user)?,
+            labels: labels.string_map()?,
+            mac_address: text(mac_address)?,
+            host: HostConfig::decode(&host.object()?.unwrap_or_default())?,
+            endpoints,
+        })
     }
 }
 
 impl<'d> HostConfig<'d> {
-    fn decode(view: View<'d>) -> Result<HostConfig<'d>, ReadError> {
-        let mut host = HostConfig::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"privileged" => host.privileged = value.flag()?,
-                b"networkmode" => host.network_mode = value.text()?,
-                b"pidmode" => host.pid_mode = value.text()?,
-                b"ipcmode" => host.ipc_mode = value.text()?,
-                b"usernsmode" => host.userns_mode = value.text()?,
-                b"utsmode" => host.uts_mode = value.text()?,
-                b"sysctls" => host.sysctls = value.text_map()?,
-                b"volumesfrom" => host.volumes_from = value.texts()?,
-                b"cgroupparent" => host.cgroup_parent = value.text()?,
-                b"groupadd" => host.group_add = value.texts()?,
-                b"extrahosts" => host.extra_hosts = value.texts()?,
-                b"devicerequests" => host.device_requests = checked(value, DeviceRequest::decode)?,
-                b"devicecgrouprules" => host.device_cgroup_rules = value.texts()?,
-                b"devices" => host.devices = checked(value, Device::decode)?,
-                b"binds" => host.binds = value.texts()?,
-                b"mounts" => host.mounts = checked(value, Mount::decode)?,
-                b"volumedriver" => host.volume_driver = value.text()?,
-                b"securityopt" => host.security_opt = value.texts()?,
-                b"capadd" => host.cap_add = value.texts()?,
-                b"capdrop" => host.cap_drop = value.texts()?,
-                b"readonlyrootfs" => host.readonly_rootfs = value.flag()?,
-                b"memory" => host.memory = value.integer()?.unwrap_or(0),
-                b"memoryreservation" => drop(value.integer()?),
-                b"nanocpus" => host.nano_cpus = value.integer()?.unwrap_or(0),
-                b"cpuquota" => host.cpu_quota = value.integer()?.unwrap_or(0),
-                b"cpuperiod" => host.cpu_period = value.integer()?.unwrap_or(0),
-                b"cpushares" => host.cpu_shares = value.integer()?.unwrap_or(0),
-                b"pidslimit" => host.pids_limit = value.integer()?.unwrap_or(0),
-                _ => {}
-            }
-        }
-        Ok(host)
+    fn decode(host: &Object<'d>) -> Result<HostConfig<'d>, TypeError> {
+        // One pass over the members for all of them.
+        #[rustfmt::skip]
+        let [
+            privileged, network_mode, pid_mode, ipc_mode, userns_mode, uts_mode, sysctls, volumes_from, cgroup_parent,
+            group_add, extra_hosts, device_requests, device_cgroup_rules, devices, binds, mounts, volume_driver,
+            security_opt, cap_add, cap_drop, readonly_rootfs, memory, memory_reservation, nano_cpus, cpu_quota,
+            cpu_period, cpu_shares, pids_limit,
+        ] = host.fields([
+            "Privileged", "NetworkMode", "PidMode", "IpcMode", "UsernsMode", "UTSMode", "Sysctls", "VolumesFrom",
+            "CgroupParent", "GroupAdd", "ExtraHosts", "DeviceRequests", "DeviceCgroupRules", "Devices", "Binds", "Mounts",
+            "VolumeDriver", "SecurityOpt", "CapAdd", "CapDrop", "ReadonlyRootfs", "Memory", "MemoryReservation", "NanoCpus",
+            "CpuQuota", "CpuPeriod", "CpuShares", "PidsLimit",
+        ]);
+        device_requests.objects()?.try_for_each(|request| DeviceRequest::decode(&request).map(drop))?;
+        devices.objects()?.try_for_each(|device| path_on_host(&device).map(drop))?;
+        mounts.objects()?.try_for_each(|mount| Mount::decode(&mount).map(drop))?;
+        integer(memory_reservation)?;
+        Ok(HostConfig {
+            privileged: flag(privileged)?,
+            network_mode: text(network_mode)?,
+            pid_mode: text(pid_mode)?,
+            ipc_mode: text(ipc_mode)?,
+            userns_mode: text(userns_mode)?,
+            uts_mode: text(uts_mode)?,
+            sysctls: sysctls.string_map()?,
+            volumes_from: volumes_from.strings()?,
+            cgroup_parent: text(cgroup_parent)?,
+            group_add: group_add.strings()?,
+            extra_hosts: extra_hosts.strings()?,
+            device_requests,
+            device_cgroup_rules: device_cgroup_rules.strings()?,
+            devices,
+            binds: binds.strings()?,
+            mounts,
+            volume_driver: text(volume_driver)?,
+            security_opt: security_opt.strings()?,
+            cap_add: cap_add.strings()?,
+            cap_drop: cap_drop.strings()?,
+            readonly_rootfs: flag(readonly_rootfs)?,
+            memory: integer(memory)?,
+            nano_cpus: integer(nano_cpus)?,
+            cpu_quota: integer(cpu_quota)?,
+            cpu_period: integer(cpu_period)?,
+            cpu_shares: integer(cpu_shares)?,
+            pids_limit: integer(pids_limit)?,
+        })
     }
 }
 
-/// One of `HostConfig.Devices`.
-pub(super) struct Device<'d> {
-    pub(super) path_on_host: &'d str,
-}
-
-impl<'d> Device<'d> {
-    pub(super) fn decode(view: View<'d>) -> Result<Device<'d>, ReadError> {
-        let mut device = Device { path_on_host: "" };
-        for (key, value) in view.members()? {
-            if fold(key, &mut FoldBuffer::default()) == b"pathonhost" {
-                device.path_on_host = value.text()?;
-            }
-        }
-        Ok(device)
-    }
+/// The path of one of `HostConfig.Devices`.
+pub(super) fn path_on_host<'d>(device: &Object<'d>) -> Result<&'d str, TypeError> {
+    text(device.field("PathOnHost"))
 }
 
 /// One of `HostConfig.DeviceRequests`.
-#[derive(Default)]
 pub(super) struct DeviceRequest<'d> {
     pub(super) driver: &'d str,
     pub(super) count: i64,
-    /// Each a list of strings.
-    capabilities: Elements<'d>,
+    /// A list of lists of strings.
+    pub(super) capabilities: Field<'d>,
 }
 
 impl<'d> DeviceRequest<'d> {
-    pub(super) fn decode(view: View<'d>) -> Result<DeviceRequest<'d>, ReadError> {
-        let mut request = DeviceRequest::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"driver" => request.driver = value.text()?,
-                b"count" => request.count = value.integer()?.unwrap_or(0),
-                b"deviceids" => drop(value.texts()?),
-                b"capabilities" => request.capabilities = checked(value, View::texts)?,
-                b"options" => drop(value.text_map()?),
-                _ => {}
-            }
-        }
-        Ok(request)
-    }
-
-    /// The sets of capabilities.
-    pub(super) fn capability_sets(&self) -> impl Iterator<Item = Texts<'d>> + Clone {
-        // Every set was checked, so the default is never taken.
-        self.capabilities.clone().map(|set| set.texts().unwrap_or_default())
+    pub(super) fn decode(request: &Object<'d>) -> Result<DeviceRequest<'d>, TypeError> {
+        let [driver, count, device_ids, capabilities, options] =
+            request.fields(["Driver", "Count", "DeviceIDs", "Capabilities", "Options"]);
+        device_ids.strings()?;
+        options.string_map()?;
+        capabilities.string_lists().map(drop)?;
+        Ok(DeviceRequest { driver: text(driver)?, count: integer(count)?, capabilities })
     }
 }
 
 /// One of `HostConfig.Mounts`, or of a service's.
-#[derive(Default)]
 pub(crate) struct Mount<'d> {
     pub(crate) kind: &'d str,
     pub(crate) source: &'d str,
     /// `VolumeOptions.DriverConfig`
     pub(crate) driver: &'d str,
-    pub(crate) driver_options: TextMap<'d>,
+    pub(crate) driver_options: StringMap<'d>,
 }
 
 impl<'d> Mount<'d> {
-    pub(crate) fn decode(view: View<'d>) -> Result<Mount<'d>, ReadError> {
-        let mut mount = Mount::default();
-        for (key, value) in view.members()? {
-            match fold(key, &mut FoldBuffer::default()) {
-                b"type" => mount.kind = value.text()?,
-                b"source" => mount.source = value.text()?,
-                b"volumeoptions" => mount.decode_volume_options(value)?,
-                _ => {}
-            }
-        }
-        Ok(mount)
+    pub(crate) fn decode(mount: &Object<'d>) -> Result<Mount<'d>, TypeError> {
+        let [kind, source, volume] = mount.fields(["Type", "Source", "VolumeOptions"]);
+        let driver = volume.object()?.unwrap_or_default().field("DriverConfig");
+        let [name, options] = driver.object()?.unwrap_or_default().fields(["Name", "Options"]);
+        Ok(Mount {
+            kind: text(kind)?,
+            source: text(source)?,
+            driver: text(name)?,
+            driver_options: options.string_map()?,
+        })
     }
-
-    fn decode_volume_options(&mut self, view: View<'d>) -> Result<(), ReadError> {
-        for (key, value) in view.members()? {
-            if fold(key, &mut FoldBuffer::default()) != b"driverconfig" {
-                continue;
-            }
-            for (key, value) in value.members()? {
-                match fold(key, &mut FoldBuffer::default()) {
-                    b"name" => self.driver = value.text()?,
-                    b"options" => self.driver_options = value.text_map()?,
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn endpoints(networking_config: View<'_>) -> Result<Members<'_>, ReadError> {
-    let mut endpoints = Members::default();
-    for (key, value) in networking_config.members()? {
-        if fold(key, &mut FoldBuffer::default()) == b"endpointsconfig" {
-            endpoints = value.members()?;
-        }
-    }
-    endpoints.clone().try_for_each(|(_, endpoint)| Endpoint::decode(endpoint).map(drop))?;
-    Ok(endpoints)
-}
-
-/// The elements of a list, each of which `decode` accepts.
-pub(crate) fn checked<'d, T>(
-    list: View<'d>,
-    decode: impl Fn(View<'d>) -> Result<T, ReadError>,
-) -> Result<Elements<'d>, ReadError> {
-    let elements = list.elements()?;
-    elements.clone().try_for_each(|element| decode(element).map(drop))?;
-    Ok(elements)
 }

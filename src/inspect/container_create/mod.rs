@@ -10,8 +10,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use body::{Body, Device, DeviceRequest, HostConfig};
-pub(crate) use body::{Mount, checked};
+pub(crate) use body::Mount;
+use body::{Body, DeviceRequest, HostConfig, path_on_host};
 
 use super::Outcome;
 use super::capabilities::{self, Upper};
@@ -21,13 +21,13 @@ use super::options::{ContainerCreateOptions, ImageTrust, Options, VolumeOptions}
 use super::paths::{PathPrefixes, bind_source, clean_absolute};
 use super::reason::Quoted;
 use super::security::SecurityOptions;
-use super::stop::{Judged, Stop, conclude, deny, deny_value};
+use super::stop::{Judged, Stop, conclude, deny, deny_value, read};
 use super::text::{is_blank, is_host, is_root, shared_container};
 use crate::json::Reader;
 
 /// Judges a body that is not empty.
 pub fn inspect(body: &[u8], options: &Options, reader: &mut Reader) -> Outcome {
-    let judged = reader.read(body, |view| judge(&Body::decode(view)?, options));
+    let judged = read(reader, body, |view| judge(&Body::decode(view)?, options));
     conclude(judged, "container create", "malformed JSON request body")
 }
 
@@ -99,10 +99,10 @@ fn judge_sharing(host: &HostConfig<'_>, options: &ContainerCreateOptions) -> Jud
 
 /// 6 to 11
 fn judge_unconditional(host: &HostConfig<'_>, options: &ContainerCreateOptions) -> Judged {
-    if host.sysctls.len() > 0 && !options.allow_sysctls {
+    if !host.sysctls.is_empty() && !options.allow_sysctls {
         return deny("setting sysctls is not allowed");
     }
-    if host.volumes_from.len() > 0 {
+    if !host.volumes_from.is_empty() {
         return deny("VolumesFrom is not allowed");
     }
     if is_host(host.uts_mode) {
@@ -111,10 +111,10 @@ fn judge_unconditional(host: &HostConfig<'_>, options: &ContainerCreateOptions) 
     if !is_blank(host.cgroup_parent) {
         return deny("custom cgroup parent is not allowed");
     }
-    if host.group_add.len() > 0 {
+    if !host.group_add.is_empty() {
         return deny("supplemental group IDs are not allowed");
     }
-    if host.extra_hosts.len() > 0 {
+    if !host.extra_hosts.is_empty() {
         return deny("ExtraHosts is not allowed");
     }
     Ok(())
@@ -122,21 +122,22 @@ fn judge_unconditional(host: &HostConfig<'_>, options: &ContainerCreateOptions) 
 
 /// 12
 fn judge_device_requests(host: &HostConfig<'_>, options: &ContainerCreateOptions) -> Judged {
-    if host.device_requests.len() == 0 || options.allow_device_requests {
+    let requests = host.device_requests.objects()?;
+    if options.allow_device_requests || requests.clone().next().is_none() {
         return Ok(());
     }
     if options.allowed_device_requests.is_empty() {
         return deny("device requests are not allowed");
     }
-    for (index, request) in host.device_requests.clone().enumerate() {
-        let request = DeviceRequest::decode(request)?;
+    for (index, request) in requests.enumerate() {
+        let request = DeviceRequest::decode(&request)?;
         if is_blank(request.driver) {
             deny_value(format_args!("device request {index} has an empty Driver field"))?;
         }
-        let is_allowed = options
-            .allowed_device_requests
-            .iter()
-            .any(|rule| rule.allows(request.driver, request.count, request.capability_sets()));
+        let mut is_allowed = false;
+        for rule in &options.allowed_device_requests {
+            is_allowed |= rule.allows(request.driver, request.count, request.capabilities.string_lists()?);
+        }
         if !is_allowed {
             let driver = Quoted(request.driver);
             deny_value(format_args!("device request {index} (driver {driver}) is not permitted by the allowlist"))?;
@@ -147,7 +148,7 @@ fn judge_device_requests(host: &HostConfig<'_>, options: &ContainerCreateOptions
 
 /// 13
 fn judge_device_cgroup_rules(host: &HostConfig<'_>, options: &ContainerCreateOptions) -> Judged {
-    if host.device_cgroup_rules.len() == 0 || options.allow_device_cgroup_rules {
+    if host.device_cgroup_rules.is_empty() || options.allow_device_cgroup_rules {
         return Ok(());
     }
     if options.allowed_device_cgroup_rules.is_empty() {
@@ -170,8 +171,8 @@ fn judge_devices(host: &HostConfig<'_>, options: &ContainerCreateOptions) -> Jud
     if options.allow_all_devices {
         return Ok(());
     }
-    for device in host.devices.clone() {
-        let path = Device::decode(device)?.path_on_host.trim();
+    for device in host.devices.objects()? {
+        let path = path_on_host(&device)?.trim();
         if !clean_absolute(path).is_some_and(|path| options.allowed_devices.allows(&path)) {
             deny_value(format_args!("device {} is not allowlisted", Quoted(path)))?;
         }
@@ -184,19 +185,20 @@ fn judge_sources(host: &HostConfig<'_>, allowed: &PathPrefixes) -> Judged {
     for bind in host.binds.clone() {
         judge_source(bind_source(bind), allowed)?;
     }
-    for mount in host.mounts.clone() {
-        judge_bind_mount(&Mount::decode(mount)?, allowed)?;
+    for mount in host.mounts.objects()? {
+        judge_bind_mount(&Mount::decode(&mount)?, allowed)?;
     }
     Ok(())
 }
 
 /// The source of a mount of type bind. What is no absolute path is no host path; the Engine refuses it.
-pub(crate) fn judge_bind_mount(mount: &Mount<'_>, allowed: &PathPrefixes) -> Judged {
+fn judge_bind_mount(mount: &Mount<'_>, allowed: &PathPrefixes) -> Judged {
     let is_bind = mount.kind.trim().eq_ignore_ascii_case("bind");
     judge_source(clean_absolute(mount.source).filter(|_| is_bind), allowed)
 }
 
-fn judge_source(source: Option<Cow<'_, str>>, allowed: &PathPrefixes) -> Judged {
+/// A host path that is mounted.
+pub(crate) fn judge_source(source: Option<Cow<'_, str>>, allowed: &PathPrefixes) -> Judged {
     match source {
         Some(source) if !allowed.allows(&source) => {
             deny_value(format_args!("bind mount source {} is not allowlisted", Quoted(&source)))
@@ -208,8 +210,8 @@ fn judge_source(source: Option<Cow<'_, str>>, allowed: &PathPrefixes) -> Judged 
 /// Kinds of mounts, and the drivers of volumes that are made on the way (§16.1, §15 gap 7)
 fn judge_mounts(host: &HostConfig<'_>, options: &ContainerCreateOptions, volume: &VolumeOptions) -> Judged {
     judge_volume_driver(host.volume_driver, volume)?;
-    for mount in host.mounts.clone() {
-        let mount = Mount::decode(mount)?;
+    for mount in host.mounts.objects()? {
+        let mount = Mount::decode(&mount)?;
         let kind = mount.kind.trim();
         let is = |name: &str| kind.eq_ignore_ascii_case(name);
         if is("image") && options.image_trust == ImageTrust::Enforce {
@@ -228,7 +230,7 @@ fn judge_mounts(host: &HostConfig<'_>, options: &ContainerCreateOptions, volume:
 /// A volume that a mount makes, by the rules for volumes: the `local` driver binds host paths by its options.
 pub(crate) fn judge_mount_driver(mount: &Mount<'_>, options: &VolumeOptions) -> Judged {
     judge_volume_driver(mount.driver, options)?;
-    if mount.driver_options.len() > 0 && !options.allow_driver_opts {
+    if !mount.driver_options.is_empty() && !options.allow_driver_opts {
         return deny("volume driver options are not allowed");
     }
     Ok(())
@@ -244,7 +246,8 @@ fn judge_volume_driver(driver: &str, options: &VolumeOptions) -> Judged {
 /// Endpoints, and the host network by its other name (§16.1). Aliases pass: Compose names every service by one.
 fn judge_networks(body: &Body<'_>, options: &Options) -> Judged {
     let create = &options.container_create;
-    if !create.allow_host_network && body.endpoints.clone().any(|(network, _)| is_host(network)) {
+    let endpoints = body.endpoints.object_map()?;
+    if !create.allow_host_network && endpoints.clone().any(|(network, _)| is_host(network)) {
         return deny("host network mode is not allowed");
     }
     if options.network.allow_endpoint_config {
@@ -252,8 +255,8 @@ fn judge_networks(body: &Body<'_>, options: &Options) -> Judged {
     }
     // In the order of the networks' names, whatever the order in the body.
     let mut first: Option<(&str, &'static str)> = None;
-    for (network, endpoint) in body.endpoints.clone() {
-        let reason = Endpoint::decode(endpoint)?.refusal_at_create();
+    for (network, endpoint) in endpoints {
+        let reason = Endpoint::decode(&endpoint)?.refusal_at_create();
         if let Some(reason) = reason
             && first.is_none_or(|(name, _)| network < name)
         {

@@ -1,0 +1,129 @@
+//! The promise of the hot path: a warm shard allocates nothing for an ordinary request, metrics and access log included.
+//!
+//! A test binary of its own, because it counts the allocations of the whole process: client and Engine are loops over
+//! fixed buffers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sockguard::config::{Candidate, Layers, Overrides, compile};
+use sockguard::control::Server;
+use sockguard::observe::{BuildInfo, LogStreams, Metrics, Observer, SinkTarget, Sinks};
+use sockguard::record::{Format, Level, OwnershipContext};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nOK";
+const WARM_UP: usize = 2000;
+const COUNTED: usize = 5000;
+
+/// Answers every head that it reads, without looking at it.
+fn engine(listener: UnixListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(1..) = stream.read(&mut buffer) {
+                stream.write_all(ANSWER).unwrap();
+            }
+        });
+    }
+}
+
+fn ask(client: &mut UnixStream, request: &[u8], status: &[u8]) {
+    let mut buffer = [0; 8192];
+    client.write_all(request).unwrap();
+    let length = client.read(&mut buffer).unwrap();
+    assert!(buffer[..length].starts_with(status), "{}", buffer[..length].escape_ascii());
+}
+
+/// How many allocations happen in `COUNTED` requests of this kind.
+fn allocations_of(client: &mut UnixStream, request: &[u8], status: &[u8]) -> u64 {
+    (0..WARM_UP).for_each(|_| ask(client, request, status));
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (0..COUNTED).for_each(|_| ask(client, request, status));
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// How many allocations happen in `COUNTED` allowed and in as many denied requests to a proxy of its own.
+fn measure(has_records: bool) -> (u64, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| -> PathBuf { folder.path().join(name) };
+    let listener = UnixListener::bind(path("engine.sock")).unwrap();
+    std::thread::spawn(move || engine(listener));
+    let yaml = format!(
+        "listen: {{socket: {}}}\nupstream: {{socket: {}}}\nmetrics: {{enabled: true}}\nrules:\n\
+         - {{match: {{method: GET, path: /_ping}}, action: allow}}\n\
+         - {{match: {{method: '*', path: /**}}, action: deny, reason: closed}}\n",
+        path("proxy.sock").display(),
+        path("engine.sock").display(),
+    );
+    let candidate = Candidate::from_bytes(yaml.as_bytes(), Layers::Signed, &Overrides::default()).unwrap();
+    let (mut settings, plan) = compile(&candidate).unwrap();
+    settings.shards = Some(1);
+    let log = Sinks::default().open(&SinkTarget::File(path("log"))).unwrap();
+    let streams = LogStreams {
+        operational: log.clone(),
+        format: Format::Json,
+        level: Level::Info,
+        access: has_records,
+        audit: has_records.then_some(log),
+    };
+    let build = BuildInfo { version: "test", commit: "test", date: "test", runtime: "test" };
+    let observer = Observer { streams, metrics: Some(Metrics::new(build, std::time::SystemTime::now())) };
+    let ownership = OwnershipContext { owner: String::new(), label_key: String::new() };
+    let server = Server::bind(&settings, (*plan).clone(), ownership, Arc::new(observer)).unwrap();
+    let (serving, served) = std::sync::mpsc::channel();
+    std::thread::spawn(move || server.run(|_| serving.send(()).unwrap()).map(|_| ()));
+    served.recv().unwrap();
+
+    let mut client = UnixStream::connect(path("proxy.sock")).unwrap();
+    let get = b"GET /v1.45/_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\nX-Request-Id: mine\r\n\r\n";
+    let post = b"POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\r\n{}";
+    let allowed = allocations_of(&mut client, get, b"HTTP/1.1 200");
+    (allowed, allocations_of(&mut client, post, b"HTTP/1.1 403"))
+}
+
+#[test]
+fn a_warm_shard_allocates_nothing_for_an_ordinary_request() {
+    // The executor re-arms a timer of its own ten times a second; that is not per request.
+    let (allowed, denied) = measure(false);
+    assert!(allowed <= COUNTED as u64 / 50, "{allowed} allocations in {COUNTED} allowed requests");
+    assert!(denied <= COUNTED as u64 / 50, "{denied} allocations in {COUNTED} denied requests");
+    // With access and audit records, a batch now and then grows its buffer.
+    let (allowed, denied) = measure(true);
+    assert!(allowed <= COUNTED as u64 / 5, "{allowed} allocations in {COUNTED} recorded allowed requests");
+    assert!(denied <= COUNTED as u64 / 5, "{denied} allocations in {COUNTED} recorded denied requests");
+}
