@@ -55,4 +55,5 @@ pub mod build;
 pub mod container_archive;
 pub mod image_load;
 pub mod image_pull;
+pub mod plugin_create;
 pub mod reference;

@@ -117,6 +117,12 @@ impl<R: Read> Budgeted<R> {
     pub fn new(source: R, max_bytes: u64, overrun: Overrun) -> Budgeted<R> {
         Budgeted { source, left: max_bytes, overrun }
     }
+
+    /// How many bytes are left of the budget.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
 }
 
 impl<R: Read> Read for Budgeted<R> {
@@ -137,7 +143,7 @@ impl<R: Read> Read for Budgeted<R> {
 }
 
 /// What a gzip stream holds: its members one after another, up to `max_bytes`.
-pub fn decompress<R: Read>(source: R, max_bytes: u64) -> impl Read {
+pub fn decompress<R: Read>(source: R, max_bytes: u64) -> Budgeted<impl Read> {
     let source = io::BufReader::with_capacity(BUFFER_BYTES, source);
     Budgeted::new(MultiGzDecoder::new(source), max_bytes, Overrun::Decompressed)
 }

@@ -21,6 +21,7 @@ pub mod dockerfile;
 mod header;
 pub mod links;
 pub mod media_type;
+pub mod multipart;
 pub mod name;
 mod pax;
 pub mod tar;
