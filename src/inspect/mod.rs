@@ -48,3 +48,12 @@ pub enum Outcome {
     /// 403, `request_body_inspection_failed`: the inspection could not be carried out. The text is the reason.
     Failed(Cow<'static, str>),
 }
+
+// Archives and images.
+pub mod archive;
+pub mod build;
+pub mod container_archive;
+pub mod image_load;
+pub mod image_pull;
+pub mod plugin_create;
+pub mod reference;
