@@ -9,7 +9,7 @@ use super::options::PluginOptions;
 use super::paths::{PathPrefixes, clean_absolute};
 use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
-use super::registry::Registries;
+use super::reference::RegistryRules;
 use super::request::Request;
 use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, read, text};
 use super::text::is_host;
@@ -52,12 +52,8 @@ fn judge_grant(request: &Request<'_>, options: &PluginOptions, reader: &mut Read
 
 /// The registry of a plugin.
 pub(crate) fn judge_origin(remote: &str, options: &PluginOptions) -> Judged {
-    let registries = Registries {
-        allow_all: options.allow_all_registries,
-        allow_official: options.allow_official,
-        allowed: &options.allowed_registries,
-    };
-    registries.judge(remote)
+    let PluginOptions { allow_all_registries, allow_official, ref allowed_registries, .. } = *options;
+    RegistryRules { allow_all_registries, allow_official, allowed_registries }.require(remote)
 }
 
 /// Privileges that are granted: a list of name and values.
