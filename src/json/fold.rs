@@ -29,11 +29,19 @@ fn single(mut mapped: impl Iterator<Item = char>) -> Option<char> {
 #[inline]
 pub(crate) fn names(key: &str, name: &str) -> bool {
     debug_assert!(name.is_ascii());
-    if key.len() == name.len() {
-        return key.as_bytes().eq_ignore_ascii_case(name.as_bytes());
-    }
-    // Every character beyond ASCII makes the key longer than the name that it folds into.
-    key.len() > name.len() && key.chars().map(fold).eq(name.chars().map(fold))
+    if key.is_ascii() { names_ascii(key, name) } else { names_folded(key, name) }
+}
+
+/// The same for a key that is known to be ASCII.
+#[inline]
+pub(crate) fn names_ascii(key: &str, name: &str) -> bool {
+    key.len() == name.len() && key.as_bytes().eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// The same for a key that is not. Hardly any such key comes, and it need not be quick.
+#[cold]
+pub(crate) fn names_folded(key: &str, name: &str) -> bool {
+    key.chars().map(fold).eq(name.chars().map(fold))
 }
 
 #[cfg(test)]

@@ -251,7 +251,13 @@ impl<'v> Object<'v> {
     pub fn fields<const N: usize>(&self, names: [&'static str; N]) -> [Field<'v>; N] {
         let mut fields = names.map(|name| Field { name, nodes: &[] });
         for (key, nodes) in self.members.clone() {
-            if let Some(field) = fields.iter_mut().find(|field| fold::names(key, field.name)) {
+            // Two loops: most of the time goes into comparing lengths, which wants no call.
+            let field = if key.is_ascii() {
+                fields.iter_mut().find(|field| fold::names_ascii(key, field.name))
+            } else {
+                fields.iter_mut().find(|field| fold::names_folded(key, field.name))
+            };
+            if let Some(field) = field {
                 *field = Field::new(field.name, nodes);
             }
         }
