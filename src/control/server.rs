@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::shards::{Common, Event, Shards};
 use super::signals::{self, Stop};
+use crate::config::build::VERSION;
 use crate::config::{ListenAddress, Settings};
 use crate::engine::reach::{self, ReachError};
 use crate::limits;
@@ -93,6 +94,7 @@ impl Server {
             health_path: settings.health.as_ref().map(|health| path(&health.path)),
             metrics_path: settings.metrics.as_ref().map(|metrics| path(&metrics.path)),
             upstream: settings.upstream.clone(),
+            version: VERSION,
             started: Instant::now(),
             ownership,
             shards: cpus.len(),

@@ -38,6 +38,8 @@ pub struct Facts {
     pub metrics_path: Option<Box<[u8]>>,
     /// The Engine's socket.
     pub upstream: PathBuf,
+    /// Version of the product.
+    pub version: &'static str,
     /// When the process started.
     pub started: Instant,
     /// What records say of ownership.
