@@ -51,7 +51,11 @@ pub(super) async fn serve<T: Transport>(
         }
         LocalEndpoint::Health => {
             let shard = context.shard;
-            let alive = shard.liveness.check(shard.engine.socket()).await;
+            let alive = match shard.facts.watched.as_ref().and_then(|watched| watched.latest()) {
+                Some(true) => Ok(()),
+                Some(false) => Err("the watchdog cannot reach it".to_owned()),
+                None => shard.liveness.check(shard.engine.socket()).await,
+            };
             if let Err(error) = &alive {
                 let socket = shard.engine.socket().display();
                 tracing::warn!(%error, upstream_socket = %socket, "health check failed: upstream unreachable");
