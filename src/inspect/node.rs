@@ -132,16 +132,14 @@ impl<'d> Update<'d> {
         if options.allow_label_mutation {
             return Ok(Verdict::Allowed);
         }
-        if self.has_labels && is_approved(labels.clone(), options) {
-            return Ok(Verdict::Allowed);
-        }
+        // Even labels that may all be set are not enough to know: they replace the others, which may have to stay.
         if is_unasked {
             return Ok(Verdict::NeedsNode);
         }
         let is_allowed = match known {
             // Without labels the Engine removes every label of the node.
             Some(spec) => are_changes_approved(labels, spec.labels.clone(), options),
-            None => !self.has_labels,
+            None => !self.has_labels || is_approved(labels, options),
         };
         if is_allowed { Ok(Verdict::Allowed) } else { Err(Stop::Denied("label mutation is not allowed".into())) }
     }
@@ -279,7 +277,7 @@ mod tests {
             (r#"{"Name":"n","Role":"manager","Availability":"drain","Labels":{"x":"1"}}"#, &everything, "pass"),
             (r#"{"Role":"manager"}"#, &everything, "pass"),
             (r#"{"Labels":{"rack":"2"}}"#, &labels, "pass"),
-            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, &role, "pass"),
+            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, &role, "ask"),
             (r#"{"Role":"worker"}"#, &labels, "ask"),
             (r#"{"Labels":{"x":"1"}}"#, &role, "ask"),
             (r#"{"Role":"manager"}"#, &role, "ask"),
@@ -320,6 +318,8 @@ mod tests {
             (r#"{"Labels":{"com.sockguard.owner":"t1","x":"1"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a","com.sockguard.owner":"t1","x":"1"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a"}}"#, LABELS),
+            (r#"{"Labels":{"com.sockguard.owner":"t1"}}"#, LABELS),
+            (r#"{"Labels":{"com.sockguard.owner":"t1","rack":"2"}}"#, LABELS),
             (r#"{"Labels":{"zone":"a","com.sockguard.owner":""}}"#, LABELS),
             (r#"{"Labels":null}"#, LABELS),
             ("{}", LABELS),
