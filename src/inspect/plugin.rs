@@ -330,7 +330,11 @@ mod tests {
                 [r#"["b.source=/allowed/../etc"]"#, r#"["b.Source= /etc "]"#, r#"["foo=/etc"]"#],
             )
             .denies(r#"bind mount source "/allowed2" is not allowlisted"#, [r#"["b.source=/allowed2"]"#])
-            .denies(r#"device path "/dev/mem" is not allowlisted"#, [r#"["d.path=/dev/mem"]"#, r#"["foo=/dev/mem"]"#])
+            .denies(
+                r#"device path "/dev/mem" is not allowlisted"#,
+                [r#"["d.path=/dev/mem"]"#, r#"["D.PATH=/dev/mem"]"#, r#"["foo=/dev/mem"]"#],
+            )
+            .denies(r#"device path "/allowed" is not allowlisted"#, [r#"["d.path=/allowed"]"#])
             .denies(UNREADABLE, ["{}", "[1,2]", r#"["DEBUG=1""#, r#""DEBUG=1""#]);
         // What lifts devices at pull does not lift them here.
         Table::new("plugin set", |body| inspect_set(body, &everything(), &mut Reader::new()))
