@@ -21,8 +21,11 @@ pub use record::record;
 pub use redaction::redaction;
 pub use target::target;
 
+/// A body: any bytes, and a panic when a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder in `corpus/`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("chunked", chunked),
     ("config", config),
     ("glob", glob),

@@ -47,7 +47,7 @@ pub fn record(data: &[u8]) {
         latency_microseconds: number,
         sent_bytes: number.rotate_left(9),
         peer: &peer,
-        listener: if choices[1] % 3 == 0 { Listener::Unix } else { Listener::Tcp },
+        listener: if matches!(peer, Peer::Unix { .. }) { Listener::Unix } else { Listener::Tcp },
         tls: choices[7] & 1 == 1,
         protocol: if choices[7] & 2 == 2 { Protocol::Http11 } else { Protocol::Http10 },
         ownership: &OwnershipContext { owner: owner.to_string(), label_key: label.to_string() },
