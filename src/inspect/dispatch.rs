@@ -149,3 +149,117 @@ pub fn inspect(inspector: Inspector, request: &Request<'_>, options: &Options, s
         | Inspector::PluginCreate => Outcome::Failed(inspector.failure_reason().into()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::{Answer, Question};
+
+    fn judge(inspector: Inspector, request: &Request<'_>) -> Step {
+        inspect(inspector, request, &Options::default(), &mut Scratch::default())
+    }
+
+    #[test]
+    fn limits_are_those_of_the_table() {
+        let mut options = Options::default();
+        for (inspector, expected) in [
+            (Inspector::ContainerCreate, Needs::Body { max_bytes: 1_048_576 }),
+            (Inspector::ExecCreate, Needs::Body { max_bytes: 65_536 }),
+            (Inspector::ExecStart, Needs::Exec),
+            (Inspector::ContainerUpdate, Needs::Body { max_bytes: 1_048_576 }),
+            (Inspector::ContainerArchive, Needs::Spool { max_bytes: 536_870_912 }),
+            (Inspector::ImagePull, Needs::Query),
+            (Inspector::ImageLoad, Needs::Spool { max_bytes: 536_870_912 }),
+            (Inspector::Build, Needs::Spool { max_bytes: 536_870_912 }),
+            (Inspector::SwarmUnlock, Needs::Body { max_bytes: 262_144 }),
+            (Inspector::NodeUpdate, Needs::Body { max_bytes: 262_144 }),
+            (Inspector::PluginSet, Needs::Body { max_bytes: 1_048_576 }),
+            (Inspector::PluginCreate, Needs::Spool { max_bytes: 536_870_912 }),
+        ] {
+            assert_eq!(needs(inspector, &options), expected, "{inspector:?}");
+        }
+        options.build.allow_run_instructions = true;
+        assert_eq!(needs(Inspector::Build, &options), Needs::Query, "nothing to restrict, nothing to read");
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_named_by_its_subject() {
+        for (inspector, reason) in [
+            (Inspector::ContainerCreate, "container create denied: request body exceeds 1048576 byte limit"),
+            (Inspector::ExecCreate, "exec denied: request body exceeds 65536 byte limit"),
+            (Inspector::NetworkConnect, "network denied: request body exceeds 1048576 byte limit"),
+            (Inspector::ServiceUpdate, "service denied: request body exceeds 1048576 byte limit"),
+            (Inspector::SwarmJoin, "swarm join denied: request body exceeds 262144 byte limit"),
+            (Inspector::NodeUpdate, "node update denied: request body exceeds 262144 byte limit"),
+            (Inspector::Build, "build denied: request body exceeds 536870912 byte limit"),
+        ] {
+            assert_eq!(too_large_reason(inspector, &Options::default()), reason);
+        }
+    }
+
+    #[test]
+    fn without_a_body_the_engine_validates() {
+        for &inspector in Inspector::ALL {
+            let step = judge(inspector, &Request::default());
+            match inspector {
+                Inspector::ExecStart => assert_eq!(step, Step::Ask(Question::Exec)),
+                Inspector::SwarmUnlock => {
+                    let reason = "swarm unlock denied: swarm unlock is not allowed";
+                    assert_eq!(step, Step::Judged(Outcome::Denied(reason.into())));
+                }
+                _ if matches!(needs(inspector, &Options::default()), Needs::Body { .. }) => {
+                    assert_eq!(step, Step::Judged(Outcome::Pass), "{inspector:?}");
+                }
+                _ => assert!(matches!(step, Step::Judged(Outcome::Failed(_))), "{inspector:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_query_counts_without_a_body() {
+        for (inspector, query) in [
+            (Inspector::SwarmUpdate, &b"rotateWorkerToken=1"[..]),
+            (Inspector::PluginPull, b"remote=evil.example%2Fp"),
+            (Inspector::PluginUpgrade, b"remote=evil.example%2Fp"),
+        ] {
+            let request = Request { query, ..Request::default() };
+            assert!(matches!(judge(inspector, &request), Step::Judged(Outcome::Denied(_))), "{inspector:?}");
+        }
+    }
+
+    /// Each inspector judges the bodies that are its own: one that it denies, which the others let pass or cannot read.
+    #[test]
+    fn each_inspector_has_its_file() {
+        for (inspector, body, reason) in [
+            (
+                Inspector::ContainerCreate,
+                r#"{"HostConfig":{"Privileged":true}}"#,
+                "container create denied: privileged",
+            ),
+            (Inspector::ExecCreate, r#"{"Cmd":["id"]}"#, "exec denied: no commands"),
+            (Inspector::ContainerUpdate, r#"{"Memory":1}"#, "container update denied: resource"),
+            (Inspector::VolumeCreate, r#"{"Driver":"nfs"}"#, "volume create denied: driver"),
+            (Inspector::NetworkCreate, r#"{"Driver":"weave"}"#, "network create denied: driver"),
+            (Inspector::NetworkConnect, r#"{"EndpointConfig":{"Links":["x"]}}"#, "network connect denied: endpoint"),
+            (Inspector::NetworkDisconnect, r#"{"Force":true}"#, "network disconnect denied: force"),
+            (Inspector::SecretCreate, r#"{"Driver":"s3"}"#, "secret create denied: driver"),
+            (Inspector::ConfigCreate, r#"{"Driver":"s3"}"#, "config create denied: driver"),
+            (Inspector::ServiceCreate, r#"{"Networks":[{"Target":"host"}]}"#, "service denied: host network"),
+            (Inspector::ServiceUpdate, r#"{"Networks":[{"Target":"host"}]}"#, "service denied: host network"),
+            (Inspector::SwarmInit, r#"{"ForceNewCluster":true}"#, "swarm init denied: force"),
+            (Inspector::SwarmJoin, r#"{"RemoteAddrs":["m"]}"#, "swarm join denied: remote"),
+            (Inspector::SwarmUpdate, r#"{"CAConfig":{"ForceRotate":1}}"#, "swarm update denied: signing"),
+            (Inspector::SwarmUnlock, "{}", "swarm unlock denied: swarm unlock"),
+            (Inspector::NodeUpdate, r#"{"Role":"manager"}"#, "node update denied: role"),
+            (Inspector::PluginPull, r#"[{"Name":"mount","Value":["/"]}]"#, "plugin pull denied: bind mount"),
+            (Inspector::PluginUpgrade, r#"[{"Name":"mount","Value":["/"]}]"#, "plugin upgrade denied: bind mount"),
+            (Inspector::PluginSet, r#"["A=1"]"#, "plugin set denied: setting"),
+        ] {
+            let request = Request { body: body.as_bytes(), answers: &[Answer::NotFound], ..Request::default() };
+            match judge(inspector, &request) {
+                Step::Judged(Outcome::Denied(text)) => assert!(text.starts_with(reason), "{inspector:?}: {text}"),
+                step => panic!("{inspector:?}: {step:?}"),
+            }
+        }
+    }
+}
