@@ -92,7 +92,7 @@ fn edit(path: &str, rows: &[&[&'static str; 3]], answer: &[u8]) -> Option<Vec<u8
     let text = std::str::from_utf8(answer).ok()?;
     let root = read(text)?;
     let documents = match root.kind {
-        Kind::Null => vec![],
+        Kind::Null if !is_list(path) => vec![],
         Kind::Array(ref elements) if is_list(path) => {
             elements.iter().filter(|element| !matches!(element.kind, Kind::Null)).collect()
         }
