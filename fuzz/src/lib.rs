@@ -6,8 +6,11 @@
 
 mod chunked;
 mod config;
+mod document;
 mod glob;
 mod head;
+mod inspect;
+mod json;
 mod message;
 mod record;
 mod redaction;
@@ -17,16 +20,25 @@ pub use chunked::chunked;
 pub use config::config;
 pub use glob::glob;
 pub use head::head;
+pub use inspect::{container_create, inspect};
+pub use json::{json_splice, json_view};
 pub use record::record;
 pub use redaction::redaction;
 pub use target::target;
 
+/// A body: any bytes, and a panic when a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder in `corpus/`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("chunked", chunked),
     ("config", config),
+    ("container_create", container_create),
     ("glob", glob),
     ("head", head),
+    ("inspect", inspect),
+    ("json_splice", json_splice),
+    ("json_view", json_view),
     ("record", record),
     ("redaction", redaction),
     ("target", target),
