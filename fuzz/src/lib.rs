@@ -4,6 +4,7 @@
 //! code: slow, plain, and sharing nothing with it. libFuzzer drives the targets (`fuzz_targets/`), and so does
 //! `tests/fuzz_corpus.rs`, which runs every file of `corpus/` in plain `cargo test`.
 
+mod archive;
 mod chunked;
 mod config;
 mod document;
@@ -16,6 +17,7 @@ mod record;
 mod redaction;
 mod target;
 
+pub use archive::{archive_body, dockerfile, tar};
 pub use chunked::chunked;
 pub use config::config;
 pub use glob::glob;
@@ -31,9 +33,11 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in `corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("archive_body", archive_body),
     ("chunked", chunked),
     ("config", config),
     ("container_create", container_create),
+    ("dockerfile", dockerfile),
     ("glob", glob),
     ("head", head),
     ("inspect", inspect),
@@ -41,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_view", json_view),
     ("record", record),
     ("redaction", redaction),
+    ("tar", tar),
     ("target", target),
 ];
 
