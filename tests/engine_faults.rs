@@ -106,7 +106,8 @@ fn an_answer_that_is_cut_anywhere_is_never_whole() {
                 } else {
                     let said = String::from_utf8(client.rest()).unwrap();
                     assert!(said.starts_with("HTTP/1.1 200"), "cut at {cut}: {said}");
-                    let ended = said.ends_with("hello") || said.ends_with("0\r\nX: y\r\n\r\n") || said.contains("HTTP/1.1 502");
+                    let ended =
+                        said.ends_with("hello") || said.ends_with("0\r\nX: y\r\n\r\n") || said.contains("HTTP/1.1 502");
                     assert!(!ended, "cut at {cut}: {said}");
                 }
             }
@@ -138,12 +139,14 @@ fn chunks_that_break_the_coding_are_cut_off() {
         &trailers,
     ] {
         for old in [false, true] {
-            *bytes.lock().unwrap() = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
+            *bytes.lock().unwrap() =
+                format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
             let mut client = proxy.connect();
             client.send(if old { "GET /bad HTTP/1.0\r\n\r\n" } else { "GET /bad HTTP/1.1\r\nHost: d\r\n\r\n" });
             let said = String::from_utf8(client.rest()).unwrap();
             let shown: String = body.chars().take(40).collect();
-            assert!(said.contains(" 200 OK") && !said.ends_with("0\r\n\r\n"), "{shown:?}: {said}");
+            let (head, got) = said.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(" 200 OK") && !got.ends_with("0\r\n\r\n"), "{shown:?}: {said}");
             proxy.must_serve();
         }
     }
@@ -165,7 +168,8 @@ fn bytes_behind_an_answer_are_never_the_next_answer() {
                     }
                     match case {
                         "counted" => upstream.say(format!("{GOOD}{evil}")),
-                        "chunked" => upstream.say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{evil}")),
+                        "chunked" => upstream
+                            .say(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{evil}")),
                         "head" => upstream.say(format!("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{evil}")),
                         "204" => upstream.say(format!("HTTP/1.1 204 No Content\r\nContent-Length: 40\r\n\r\n{evil}")),
                         "304" => upstream.say(format!("HTTP/1.1 304 Not Modified\r\n\r\n{evil}")),
@@ -225,12 +229,6 @@ fn interim_answers_are_passed_on_however_many() {
 
 #[test]
 fn an_upgrade_to_something_else_is_a_bad_gateway() {
-    let (engine, bytes) = answering();
-    let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
-    let ask = "GET /containers/bad/attach/ws HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let ask = ask.replace("/containers/bad/attach/ws", "/containers/c/attach/ws?x= /bad");
-    drop(ask);
-    // By path, because the Engine of this test goes by it.
     let engine_for = |answer: &'static str| {
         BrokenEngine::start(move |upstream, _| {
             while let Some(head) = upstream.request() {
@@ -241,7 +239,6 @@ fn an_upgrade_to_something_else_is_a_bad_gateway() {
             }
         })
     };
-    *bytes.lock().unwrap() = Vec::new();
     for answer in [
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nraw",
         "HTTP/1.1 101 Switching Protocols\r\n\r\nraw",
@@ -254,8 +251,8 @@ fn an_upgrade_to_something_else_is_a_bad_gateway() {
             "GET /containers/c/attach/ws HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         );
         assert_eq!((got.status, got.text().as_str()), (502, UNREACHABLE), "{answer:?}");
+        proxy.must_serve();
     }
-    proxy.must_serve();
 }
 
 /// Once a tunnel is open its only error signal is its end (field report 5).
@@ -355,14 +352,13 @@ fn another_engine_at_the_same_path_takes_over() {
 fn who_leaves_a_hung_engine_is_not_waited_for() {
     on_shards(|shards| {
         let long = format!("GET /_ping HTTP/1.1\r\nHost: d\r\nX: {}\r\n\r\n", "a".repeat(900_000));
-        let big = format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 800000\r\n\r\n{}", "a".repeat(800_000));
+        // Over TCP an end looks like a half-close, and who asks for a tunnel may half-close: that one over unix.
         let cases = [
             ("a quick read", PING.to_owned()),
             ("a slow one", "POST /containers/c/wait HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a stream", "GET /events HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a tunnel", "POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a head that the Engine does not read", long),
-            ("a body that the Engine does not read", big),
         ];
         for (what, request) in cases {
             let (gone, goes) = mpsc::channel();
@@ -374,7 +370,8 @@ fn who_leaves_a_hung_engine_is_not_waited_for() {
                 upstream.until_closed();
                 gone.send(()).unwrap();
             });
-            let proxy = Setup::new(shards, allow_everything()).tcp().start(&engine.socket());
+            let setup = Setup::new(shards, allow_everything());
+            let proxy = if what == "a tunnel" { setup } else { setup.tcp() }.start(&engine.socket());
             let before = proxy.descriptors();
             let mut client = proxy.connect();
             client.send_what_fits(request.as_bytes());
@@ -411,10 +408,8 @@ fn an_early_answer_does_not_end_the_upload() {
         client.send(format!("POST /images/create?fromSrc=- HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n"));
         assert!(client.head().unwrap().contains(" 200 "));
         let sent = client.try_send(vec![7; length]);
-        let seen = engine.wait_for(PATIENCE, |seen| seen.body_complete || seen.body_bytes > 0);
         assert!(sent.is_ok(), "{sent:?}");
-        let whole = engine.wait_for(Duration::from_secs(3), |seen| seen.body_complete);
-        assert!(whole.is_some(), "cut short: {:?}", seen.map(|seen| seen.body_bytes));
+        assert!(engine.wait_for(PATIENCE, |seen| seen.body_complete).is_some(), "cut short");
         let said = String::from_utf8(client.exactly(60)).unwrap();
         assert!(said.contains("sha256:0"), "{said}");
     });

@@ -32,7 +32,12 @@ fn engine() -> Engine {
 /// The proxy holds no more descriptors than before, pooled Engine connections not counted.
 fn must_settle(proxy: &Proxy, engine: &ScriptedEngine, before: usize) {
     let settled = eventually(|| proxy.descriptors() <= before + engine.connections_open());
-    assert!(settled, "{} descriptors, {before} before, {} to the Engine", proxy.descriptors(), engine.connections_open());
+    assert!(
+        settled,
+        "{} descriptors, {before} before, {} to the Engine",
+        proxy.descriptors(),
+        engine.connections_open()
+    );
 }
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n";
@@ -225,7 +230,8 @@ fn bytes_of_one_request_are_never_another() {
     let length = hidden.len();
     let mut client = proxy.connect();
     // In a body it is the body.
-    let answer = client.ask(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n{hidden}"));
+    let answer =
+        client.ask(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n{hidden}"));
     assert_eq!(answer.status, 200);
     // Behind a body it is a request of its own, and judged.
     client.send(format!(
@@ -234,7 +240,8 @@ fn bytes_of_one_request_are_never_another() {
     assert_eq!(client.answer().unwrap().status, 200);
     assert_eq!(client.answer().unwrap().status, 403);
     // Behind the last request of a connection it is nothing.
-    let last = format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n{hidden}");
+    let last =
+        format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n{hidden}");
     assert_eq!(client.ask(last).status, 200);
     assert_eq!(client.rest(), b"");
     // A body that a denial left unread is not read as a request.
@@ -247,7 +254,10 @@ fn bytes_of_one_request_are_never_another() {
     }
     let seen = engine.requests();
     assert!(seen.iter().all(|seen| seen.target == "/images/load"), "{seen:?}");
-    assert_eq!(seen.iter().map(|seen| seen.body.as_slice()).collect::<Vec<_>>(), [hidden.as_bytes(), hidden.as_bytes(), b""]);
+    assert_eq!(
+        seen.iter().map(|seen| seen.body.as_slice()).collect::<Vec<_>>(),
+        [hidden.as_bytes(), hidden.as_bytes(), b""]
+    );
 }
 
 #[test]
@@ -301,7 +311,10 @@ fn chunks_that_break_the_coding_end_the_connection() {
             for cut in [0, body.len() / 2] {
                 let shown: String = body.chars().take(60).collect();
                 let mut client = proxy.connect();
-                client.send("POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned() + &body[..cut]);
+                client.send(
+                    "POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
+                        + &body[..cut],
+                );
                 let _ = client.try_send(&body[cut..]);
                 let answer = client.answer().unwrap_or_else(|| panic!("no answer to {shown:?}"));
                 assert_eq!(answer.status, 400, "{shown:?} cut at {cut}: {answer:?}");
@@ -317,7 +330,8 @@ fn chunks_that_break_the_coding_end_the_connection() {
 #[test]
 fn a_go_ahead_is_given_once_and_only_to_those_who_may() {
     let engine = engine();
-    let proxy = Setup::new(1, allow(&["POST /images/load", "POST /containers/*/start", "GET /_ping"])).start(engine.socket());
+    let proxy =
+        Setup::new(1, allow(&["POST /images/load", "POST /containers/*/start", "GET /_ping"])).start(engine.socket());
     for path in ["/images/load", "/containers/c/start"] {
         let mut client = proxy.connect();
         client.send(format!("POST {path} HTTP/1.1\r\nHost: d\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n"));
@@ -340,7 +354,11 @@ fn a_go_ahead_is_given_once_and_only_to_those_who_may() {
 #[test]
 fn an_old_client_gets_no_interim_answer() {
     let engine = engine();
-    engine.on("POST", "/containers/*/start", Answer::raw("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"));
+    engine.on(
+        "POST",
+        "/containers/*/start",
+        Answer::raw("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
+    );
     let proxy = Setup::new(1, allow(&["POST /containers/*/start"])).start(engine.socket());
     let mut client = proxy.connect();
     client.send("POST /containers/c/start HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
@@ -352,11 +370,14 @@ fn an_old_client_gets_no_interim_answer() {
 fn a_tunnel_gets_what_is_behind_the_body_and_a_denial_nothing() {
     on_shards(|shards| {
         let engine = engine();
-        let proxy = Setup::new(shards, allow(&["POST /exec/*/start", "POST /containers/*/attach"])).tcp().start(engine.socket());
+        let proxy = Setup::new(shards, allow(&["POST /exec/*/start", "POST /containers/*/attach"]))
+            .tcp()
+            .start(engine.socket());
         let before = proxy.descriptors();
         let upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
         // Early bytes, with a body, without one, and in chunks.
-        for (lines, body) in [("Content-Length: 16\r\n", "{\"Detach\":false}"), ("Content-Length: 0\r\n", ""), ("", "")] {
+        for (lines, body) in [("Content-Length: 16\r\n", "{\"Detach\":false}"), ("Content-Length: 0\r\n", ""), ("", "")]
+        {
             let mut client = proxy.connect();
             client.send(format!("POST /exec/e/start HTTP/1.1\r\nHost: d\r\n{upgrade}{lines}\r\n{body}early "));
             assert_eq!(client.answer().unwrap().status, 101, "{lines}");
@@ -367,16 +388,22 @@ fn a_tunnel_gets_what_is_behind_the_body_and_a_denial_nothing() {
         }
         // Denied: what was meant for the tunnel is judged as what it looks like.
         let mut client = proxy.connect();
-        client.send(format!("POST /commit HTTP/1.1\r\nHost: d\r\n{upgrade}\r\nPOST /containers/create HTTP/1.1\r\nHost: d\r\n\r\n"));
+        client.send(format!(
+            "POST /commit HTTP/1.1\r\nHost: d\r\n{upgrade}\r\nPOST /containers/create HTTP/1.1\r\nHost: d\r\n\r\n"
+        ));
         assert_eq!(client.answer().unwrap().status, 403);
         assert_eq!(client.answer().unwrap().status, 403);
         // Refused by the Engine: likewise.
         engine.on("POST", "/containers/none/attach", Answer::json(404, "{}"));
-        client.send(format!("POST /containers/none/attach HTTP/1.1\r\nHost: d\r\n{upgrade}\r\nPOST /commit HTTP/1.1\r\nHost: d\r\n\r\n"));
+        client.send(format!(
+            "POST /containers/none/attach HTTP/1.1\r\nHost: d\r\n{upgrade}\r\nPOST /commit HTTP/1.1\r\nHost: d\r\n\r\n"
+        ));
         assert_eq!(client.answer().unwrap().status, 404);
         assert_eq!(client.answer().unwrap().status, 403);
         drop(client);
-        assert!(engine.requests().iter().all(|seen| seen.path().ends_with("/start") || seen.path().ends_with("/attach")));
+        assert!(
+            engine.requests().iter().all(|seen| seen.path().ends_with("/start") || seen.path().ends_with("/attach"))
+        );
         must_settle(&proxy, &engine, before);
     });
 }
@@ -390,7 +417,9 @@ fn only_endpoints_that_are_tunnels_are_upgraded() {
         let Some(token) = exchange.request().header("upgrade").map(str::to_owned) else {
             return exchange.respond(200, &[], b"OK");
         };
-        exchange.raw(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {token}\r\n\r\n").as_bytes())?;
+        exchange.raw(
+            format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {token}\r\n\r\n").as_bytes(),
+        )?;
         let mut smuggled = [0; 4096];
         let count = exchange.read_raw(&mut smuggled)?;
         exchange.raw(&smuggled[..count])?;
@@ -506,7 +535,10 @@ fn clients_leave_at_every_stage() {
                 ("GET /info HTTP/1.1\r\nHost: d\r\n\r\n", None),
                 ("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000\r\n\r\nabc", None),
                 ("POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", None),
-                ("POST /images/load HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n", Some(" 100 ")),
+                (
+                    "POST /images/load HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+                    Some(" 100 "),
+                ),
                 ("POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n", Some(" 101 ")),
                 ("POST /commit HTTP/1.1\r\nHost: d\r\nContent-Length: 1000\r\n\r\nabc", Some(" 403 ")),
             ];
@@ -571,7 +603,11 @@ fn who_leaves_behind_a_flood_is_missed() {
 fn no_head_keeps_a_shard_busy() {
     let engine = engine();
     let proxy = Setup::new(1, allow(&["GET /_ping", "GET /a/**/b/**/c/**/d"])).start(engine.socket());
-    let named = format!("GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: {}\r\n{}\r\n", "a,".repeat(200_000), "b:\r\n".repeat(30_000));
+    let named = format!(
+        "GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: {}\r\n{}\r\n",
+        "a,".repeat(200_000),
+        "b:\r\n".repeat(30_000)
+    );
     let many = format!("GET /_ping HTTP/1.1\r\nHost: d\r\n{}\r\n", "Connection: a\r\n".repeat(30_000));
     let deep = format!("GET /a{} HTTP/1.1\r\nHost: d\r\n\r\n", "/b/c".repeat(200_000));
     let dots = format!("GET /_ping{} HTTP/1.1\r\nHost: d\r\n\r\n", "/a/..".repeat(200_000));

@@ -1,5 +1,6 @@
 //! The product as a process, and what the kernel says about it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -202,20 +203,21 @@ impl Proxy {
         std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").expect("its peak is reset");
     }
 
-    /// CPU time of each shard's thread, in nanoseconds.
+    /// CPU time of each shard, in nanoseconds. Its threads are named `shard-INDEX-EXECUTOR`.
     pub(crate) fn shard_nanoseconds(&self) -> Vec<u64> {
-        let mut shards = Vec::new();
+        let mut shards = BTreeMap::new();
         for task in std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("it runs") {
             let task = task.expect("a task").path();
             let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
-            if let Some(index) = name.trim().strip_prefix("shard-") {
+            let index =
+                name.trim().strip_prefix("shard-").and_then(|rest| rest.split('-').next()?.parse::<usize>().ok());
+            if let Some(index) = index {
                 let spent = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
                 let spent = spent.split(' ').next().and_then(|spent| spent.parse().ok()).unwrap_or(0);
-                shards.push((index.to_owned(), spent));
+                *shards.entry(index).or_insert(0) += spent;
             }
         }
-        shards.sort();
-        shards.into_iter().map(|(_, spent)| spent).collect()
+        shards.into_values().collect()
     }
 
     /// Ends it as a crash does; the folder, and the socket in it, stay.
