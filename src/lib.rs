@@ -13,6 +13,8 @@ pub mod limits;
 pub mod http;
 pub mod target;
 
+pub mod glob;
+
 pub mod endpoint;
 pub mod json;
 
@@ -32,9 +34,10 @@ pub mod sys;
 pub mod rt;
 
 #[cfg(feature = "daemon")]
-pub mod config;
-#[cfg(feature = "daemon")]
 pub mod observe;
+
+#[cfg(feature = "daemon")]
+pub mod config;
 
 #[cfg(feature = "daemon")]
 pub mod engine;

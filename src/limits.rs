@@ -103,3 +103,22 @@ pub const SPOOL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub const SPOOLS_AT_ONCE: usize = 8;
 /// What a buffer for such answers keeps of its memory between two of them.
 pub const LONG_ANSWER_KEPT_BYTES: usize = 2 << 20;
+/// The memory for reading a JSON document is kept for the next one unless the document was longer than this.
+pub const JSON_KEPT_DOCUMENT_BYTES: usize = 64 << 10;
+/// Longest JSON body that is inspected, unless one of the two below applies (spec 30 §0.1).
+pub const INSPECTED_BODY_MAX_BYTES: u64 = 1 << 20;
+/// Longest body of an exec create request.
+pub const EXEC_BODY_MAX_BYTES: u64 = 64 << 10;
+/// Longest body of a swarm or node request.
+pub const SWARM_BODY_MAX_BYTES: u64 = 256 << 10;
+/// Longest archive that is inspected, as sent.
+pub const SPOOLED_BODY_MAX_BYTES: u64 = 512 << 20;
+/// Most networks of one service that the Engine is asked about (spec 30 §15 gap 16). A service with more is refused.
+pub const SERVICE_NETWORK_LOOKUPS_MAX: usize = 64;
+/// Largest request body that is read as JSON (spec 30 §0.1); most inspectors stop earlier.
+pub const JSON_BODY_MAX_BYTES: usize = 1 << 20;
+/// A body larger than this gives its scratch memory back: a shard keeps what usual bodies need and no more.
+pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
+/// Cuts of an edited answer that a shard keeps room for; an answer with more gives its memory back with the next one.
+/// A list of a thousand containers has about eight thousand.
+pub const CUTS_KEPT: usize = 1 << 16;

@@ -7,16 +7,13 @@ use super::Failure;
 use super::terminal::Terminal;
 use crate::config::build::{BUILT, COMMIT, RUSTC, VERSION};
 use crate::config::notice::{Notice, notices};
-use crate::config::{
-    Candidate, ConfigFile, Environment, LogFormat, LogLevel, Overrides, Settings, SinkTarget, compile, unavailable,
-};
+use crate::config::{Candidate, ConfigFile, Environment, Overrides, Settings, compile, unavailable};
 use crate::control::Server;
-use crate::observe;
 use crate::observe::banner::{BannerFacts, banner};
 use crate::observe::logger::LogLayer;
 use crate::observe::{BuildInfo, LogStreams, Metrics, Observer, Sinks};
 use crate::policy::Plan;
-use crate::record::{Format, Level, OwnershipContext};
+use crate::record::{Level, OwnershipContext};
 
 const BUILD: BuildInfo = BuildInfo { version: VERSION, commit: COMMIT, date: BUILT, runtime: RUSTC };
 
@@ -47,12 +44,12 @@ fn serve(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let log = &settings.log;
-    let operational = sinks.open(&sink_of(&log.output)).map_err(|error| Failure::Error(format!("logger: {error}")))?;
-    let (format, level) = (format_of(log.format), level_of(log.level));
+    let operational = sinks.open(&log.output).map_err(|error| Failure::Error(format!("logger: {error}")))?;
+    let (format, level) = (log.format, log.level);
     LogLayer::new(operational.clone(), format, level)
         .install()
         .map_err(|error| Failure::Error(format!("logger: {error}")))?;
-    let audit = log.audit.as_ref().map(|target| sinks.open(&sink_of(target))).transpose();
+    let audit = log.audit.as_ref().map(|target| sinks.open(target)).transpose();
     let audit = audit.map_err(|error| Failure::Error(format!("audit logger: {error}")))?;
     notices(candidate, plan).iter().for_each(say);
     let streams = LogStreams { operational, format, level, access: log.access_log, audit };
@@ -70,8 +67,8 @@ fn serve(
             admin: None,
             upstream: &upstream,
             rules,
-            log_format: log.format.as_str(),
-            log_level: log.level.as_str(),
+            log_format: log.format.name(),
+            log_level: log.level.name(),
             access_log: log.access_log,
         };
         terminal.complain(&banner(&facts, terminal.has_colour()));
@@ -80,7 +77,7 @@ fn serve(
             listeners = address,
             upstream,
             rules,
-            log_level = log.level.as_str(),
+            log_level = log.level.name(),
             "sockguard started"
         );
     })?;
@@ -93,33 +90,9 @@ fn say(notice: &Notice) {
     let attributes: Vec<String> = notice.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let attributes = attributes.join(" ");
     match notice.level {
-        LogLevel::Debug => tracing::debug!(attributes, "{}", notice.message),
-        LogLevel::Info => tracing::info!(attributes, "{}", notice.message),
-        LogLevel::Warn => tracing::warn!(attributes, "{}", notice.message),
-        LogLevel::Error => tracing::error!(attributes, "{}", notice.message),
-    }
-}
-
-fn sink_of(target: &SinkTarget) -> observe::SinkTarget {
-    match target {
-        SinkTarget::Stderr => observe::SinkTarget::Stderr,
-        SinkTarget::Stdout => observe::SinkTarget::Stdout,
-        SinkTarget::File(path) => observe::SinkTarget::File(path.clone()),
-    }
-}
-
-fn format_of(format: LogFormat) -> Format {
-    match format {
-        LogFormat::Json => Format::Json,
-        LogFormat::Text => Format::Text,
-    }
-}
-
-fn level_of(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Error,
+        Level::Debug => tracing::debug!(attributes, "{}", notice.message),
+        Level::Info => tracing::info!(attributes, "{}", notice.message),
+        Level::Warn => tracing::warn!(attributes, "{}", notice.message),
+        Level::Error => tracing::error!(attributes, "{}", notice.message),
     }
 }

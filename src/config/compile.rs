@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::candidate::Candidate;
 use super::check::{check, rule_specs};
 use super::duration::parse_nanoseconds;
+use super::inspection;
 use super::problem::{Problem, Problems};
 use super::schema::{Config, RequestBody, Rule};
-use super::settings::{
-    HealthSettings, ListenAddress, LogFormat, LogLevel, LogSettings, MetricsSettings, Settings, SinkTarget,
-};
+use super::settings::{HealthSettings, ListenAddress, LogSettings, MetricsSettings, Settings};
+use crate::observe::SinkTarget;
 use crate::policy::guards::{self, Restrictions};
 use crate::policy::{Plan, RuleSet, Verbosity};
+use crate::record::{Format, Level};
 use crate::redaction::Toggles;
 
 /// Compiles a candidate.
@@ -88,6 +89,7 @@ fn plan(config: &Config, rules: RuleSet) -> Plan {
             network_topology: response.redact_network_topology,
             sensitive_data: response.redact_sensitive_data,
         },
+        inspection: inspection::options(config, &config.request_body),
         body_blind_writes: config.insecure_allow_body_blind_writes,
         read_exfiltration: config.insecure_allow_read_exfiltration,
     }
@@ -99,8 +101,8 @@ fn settings(candidate: &Candidate) -> Result<Settings, Problems> {
     let sink =
         |path: &str, text: &str| SinkTarget::parse(text).map_err(|error| Problems::one(format!("{path}: {error}")));
     let log = LogSettings {
-        level: LogLevel::parse(&config.log.level).ok_or_else(|| Problems::one("log.level: unknown"))?,
-        format: LogFormat::parse(&config.log.format).ok_or_else(|| Problems::one("log.format: unknown"))?,
+        level: Level::parse(&config.log.level).ok_or_else(|| Problems::one("log.level: unknown"))?,
+        format: Format::parse(&config.log.format).ok_or_else(|| Problems::one("log.format: unknown"))?,
         output: sink("log.output", &config.log.output)?,
         access_log: config.log.access_log,
         audit: match config.log.audit.enabled {

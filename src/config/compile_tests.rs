@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::compile;
-use crate::config::{
-    Candidate, Environment, Layers, ListenAddress, LogFormat, LogLevel, Overrides, Settings, SinkTarget,
-};
+use crate::config::{Candidate, Environment, Layers, ListenAddress, Overrides, Settings};
+use crate::observe::SinkTarget;
 use crate::policy::{Decision, Plan, Verbosity};
+use crate::record::{Format, Level};
 
 fn compiled(yaml: &str) -> Result<(Settings, std::sync::Arc<Plan>), String> {
     let environment = Environment::default();
@@ -24,7 +24,7 @@ fn defaults() {
     assert_eq!(settings.listen, ListenAddress::Tcp { address: "127.0.0.1:2375".into() });
     assert_eq!(settings.listen.to_string(), "tcp://127.0.0.1:2375");
     assert_eq!(settings.upstream, Path::new("/var/run/docker.sock"));
-    assert_eq!((settings.log.level, settings.log.format), (LogLevel::Info, LogFormat::Json));
+    assert_eq!((settings.log.level, settings.log.format), (Level::Info, Format::Json));
     assert_eq!((settings.log.output, settings.log.audit), (SinkTarget::Stderr, None));
     assert_eq!(settings.health.map(|health| health.path).as_deref(), Some("/health"));
     assert_eq!((settings.watchdog, settings.metrics, settings.shards), (None, None, None));
@@ -44,7 +44,7 @@ fn values_arrive() {
                 insecure_allow_body_blind_writes: true\ninsecure_allow_read_exfiltration: true\n";
     let (settings, plan) = compiled(yaml).expect("this may run");
     assert_eq!(settings.listen.to_string(), "unix:/s");
-    assert_eq!((settings.log.level, settings.log.format), (LogLevel::Warn, LogFormat::Text));
+    assert_eq!((settings.log.level, settings.log.format), (Level::Warn, Format::Text));
     assert_eq!(settings.log.output, SinkTarget::File("/l".into()));
     assert_eq!(settings.log.audit, Some(SinkTarget::File("/a".into())));
     assert!(!settings.log.access_log && settings.health.is_none());

@@ -13,6 +13,7 @@ pub mod compile;
 pub mod duration;
 pub mod environment;
 pub mod field;
+mod inspection;
 pub mod notice;
 pub mod presets;
 pub mod problem;
@@ -31,7 +32,5 @@ pub use notice::{Notice, notices};
 pub use problem::{Origin, Problem, Problems};
 pub use report::Report;
 pub use schema::Config;
-pub use settings::{
-    HealthSettings, ListenAddress, LogFormat, LogLevel, LogSettings, MetricsSettings, Settings, SinkTarget,
-};
+pub use settings::{HealthSettings, ListenAddress, LogSettings, MetricsSettings, Settings};
 pub use unavailable::unavailable;

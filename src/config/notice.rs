@@ -6,14 +6,14 @@ use super::candidate::{Candidate, RulesSource};
 use super::check::{effective_burst, is_loopback, is_mutual_tls};
 use super::compat::ACCEPTED_VALUES;
 use super::schema::{Config, Limits};
-use super::settings::LogLevel;
 use crate::policy::Plan;
+use crate::record::Level;
 
 /// One log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// Its level.
-    pub level: LogLevel,
+    pub level: Level,
     /// Its message.
     pub message: &'static str,
     /// Its attributes, in order.
@@ -39,35 +39,35 @@ pub fn notices(candidate: &Candidate, plan: &Plan) -> Vec<Notice> {
 struct Notices(Vec<Notice>);
 
 impl Notices {
-    fn once(&mut self, level: LogLevel, message: &'static str, attributes: Vec<(&'static str, String)>) {
+    fn once(&mut self, level: Level, message: &'static str, attributes: Vec<(&'static str, String)>) {
         self.0.push(Notice { level, message, attributes, once: true });
     }
 
     fn warn(&mut self, message: &'static str, attributes: Vec<(&'static str, String)>) {
-        self.0.push(Notice { level: LogLevel::Warn, message, attributes, once: false });
+        self.0.push(Notice { level: Level::Warn, message, attributes, once: false });
     }
 
     fn environment(&mut self, candidate: &Candidate) {
         for (variable, meant) in &candidate.unknown_variables {
             let mut attributes = vec![("variable", variable.clone())];
             attributes.extend(meant.iter().map(|meant| ("did_you_mean", meant.clone())));
-            self.once(LogLevel::Warn, "environment variable sets no configuration key", attributes);
+            self.once(Level::Warn, "environment variable sets no configuration key", attributes);
         }
         if !candidate.ignored_switches.is_empty() {
             let attributes = vec![("variables", candidate.ignored_switches.join(","))];
             let message = "compatibility variables are ignored because policy_bundle.enabled is set";
-            self.once(LogLevel::Warn, message, attributes);
+            self.once(Level::Warn, message, attributes);
         }
         let RulesSource::Compatibility(compat) = &candidate.rules_source else { return };
         let note = "rules are generated from environment variables; a rules key in the configuration replaces them";
-        self.once(LogLevel::Info, "tecnativa compatibility mode active", vec![("note", note.to_owned())]);
+        self.once(Level::Info, "tecnativa compatibility mode active", vec![("note", note.to_owned())]);
         for (variable, value) in &compat.unreadable {
             let attributes = vec![
                 ("var", (*variable).to_owned()),
                 ("value", value.clone()),
                 ("accepted_values", ACCEPTED_VALUES.to_owned()),
             ];
-            self.once(LogLevel::Warn, "compatibility variable is no boolean and counts as false", attributes);
+            self.once(Level::Warn, "compatibility variable is no boolean and counts as false", attributes);
         }
         for (index, rule) in compat.rules.iter().enumerate() {
             let attributes = vec![
@@ -76,7 +76,7 @@ impl Notices {
                 ("path", rule.r#match.path.clone()),
                 ("action", rule.action.clone()),
             ];
-            self.once(LogLevel::Debug, "compat rule generated", attributes);
+            self.once(Level::Debug, "compat rule generated", attributes);
         }
     }
 
@@ -84,14 +84,14 @@ impl Notices {
         let labels = &config.clients.container_labels;
         if labels.enabled {
             let message = "container label ACLs are trustworthy only if nothing else reaches the Engine's own socket";
-            self.once(LogLevel::Warn, message, vec![("label_prefix", labels.label_prefix.clone())]);
+            self.once(Level::Warn, message, vec![("label_prefix", labels.label_prefix.clone())]);
         }
         for (index, assignment) in config.clients.unix_peer_profiles.iter().enumerate() {
             if assignment.uids.is_empty() && assignment.gids.is_empty() {
                 let assignment = format!("clients.unix_peer_profiles[{index}]");
                 let message =
                     "a profile is assigned by process id alone, which the kernel gives to other processes later";
-                self.once(LogLevel::Warn, message, vec![("assignment", assignment)]);
+                self.once(Level::Warn, message, vec![("assignment", assignment)]);
             }
         }
     }
@@ -101,12 +101,12 @@ impl Notices {
         let patterns: Vec<&str> = rules.filter(|rule| rule.has_versioned_path()).map(|rule| rule.path_text()).collect();
         if !patterns.is_empty() {
             let message = "rule patterns start with an API version and never match: paths are judged without it";
-            self.once(LogLevel::Warn, message, vec![("patterns", patterns.join(","))]);
+            self.once(Level::Warn, message, vec![("patterns", patterns.join(","))]);
         }
         if config.insecure_allow_body_blind_writes {
             let message =
                 "insecure_allow_body_blind_writes is enabled: some write bodies are forwarded without inspection";
-            self.once(LogLevel::Warn, message, Vec::new());
+            self.once(Level::Warn, message, Vec::new());
         }
     }
 
@@ -155,7 +155,7 @@ impl Notices {
         if is_open {
             let message =
                 "admin listener is reachable from other machines, without TLS and without clients.allowed_cidrs";
-            self.once(LogLevel::Warn, message, vec![("address", listen.address.clone())]);
+            self.once(Level::Warn, message, vec![("address", listen.address.clone())]);
         }
     }
 
@@ -181,8 +181,8 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::notices;
-    use crate::config::settings::LogLevel;
     use crate::config::{Candidate, Environment, Layers, Overrides, compile};
+    use crate::record::Level;
 
     /// The warnings as `message: key=value …`.
     fn warnings(yaml: &str, variables: &[(&str, &str)]) -> Vec<String> {
@@ -192,7 +192,7 @@ mod tests {
         let (_, plan) = compile(&candidate).expect("valid");
         notices(&candidate, &plan)
             .into_iter()
-            .filter(|notice| notice.level == LogLevel::Warn)
+            .filter(|notice| notice.level == Level::Warn)
             .map(|notice| {
                 let attributes = notice.attributes.iter().map(|(key, value)| format!(" {key}={value}"));
                 format!("{}:{}", notice.message, attributes.collect::<String>())

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::schema::Config;
+use crate::observe::SinkTarget;
+use crate::record::{Format, Level};
 
 /// Facts of the process, immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,120 +71,15 @@ impl std::fmt::Display for ListenAddress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
     /// Lowest level that is written.
-    pub level: LogLevel,
+    pub level: Level,
     /// Format of the lines.
-    pub format: LogFormat,
+    pub format: Format,
     /// Where they go.
     pub output: SinkTarget,
     /// Whether each request is logged.
     pub access_log: bool,
     /// Where the audit stream goes, when there is one.
     pub audit: Option<SinkTarget>,
-}
-
-/// Levels of the operational log, lowest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Everything.
-    Debug,
-    /// What happened.
-    Info,
-    /// What an operator should look at.
-    Warn,
-    /// What failed.
-    Error,
-}
-
-impl LogLevel {
-    /// The level of this name, in lower case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "debug" => Some(Self::Debug),
-            "info" => Some(Self::Info),
-            "warn" => Some(Self::Warn),
-            "error" => Some(Self::Error),
-            _ => None,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// Formats of the operational log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// `key=value`.
-    Text,
-}
-
-impl LogFormat {
-    /// The format of this name, in lower case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "json" => Some(Self::Json),
-            "text" => Some(Self::Text),
-            _ => None,
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Text => "text",
-        }
-    }
-}
-
-/// Where a stream of records goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SinkTarget {
-    /// Standard error.
-    Stderr,
-    /// Standard output.
-    Stdout,
-    /// A file, by absolute path; appended to.
-    File(PathBuf),
-}
-
-/// Why a text names no sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be stderr, stdout, file:/absolute/path or /absolute/path without a .. segment")]
-pub struct SinkError;
-
-impl SinkTarget {
-    /// Reads the four forms of spec 10 §2.1; blanks around them do not count.
-    ///
-    /// # Errors
-    /// Any other word, a relative path, and a path with a `..` segment, which would hide where the file is.
-    pub fn parse(text: &str) -> Result<Self, SinkError> {
-        let text = text.trim();
-        match text {
-            "stderr" => return Ok(Self::Stderr),
-            "stdout" => return Ok(Self::Stdout),
-            _ => {}
-        }
-        let path = text.strip_prefix("file:").unwrap_or(text);
-        let names_a_file = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
-        if !names_a_file || path.split('/').any(|segment| segment == "..") {
-            return Err(SinkError);
-        }
-        Ok(Self::File(path.into()))
-    }
 }
 
 /// The health endpoint.
@@ -201,44 +98,17 @@ pub struct MetricsSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogFormat, LogLevel, SinkError, SinkTarget};
     use crate::config::schema::{LOG_FORMATS, LOG_LEVELS};
-
-    #[test]
-    fn sinks() {
-        let file = |path: &str| Ok(SinkTarget::File(path.into()));
-        for (text, sink) in [
-            ("stderr", Ok(SinkTarget::Stderr)),
-            (" stdout ", Ok(SinkTarget::Stdout)),
-            ("file:/var/log/a.log", file("/var/log/a.log")),
-            ("/var/log/a.log", file("/var/log/a.log")),
-            ("/var/log/..a/b..", file("/var/log/..a/b..")),
-            ("", Err(SinkError)),
-            ("STDERR", Err(SinkError)),
-            ("syslog", Err(SinkError)),
-            ("file:", Err(SinkError)),
-            ("file:a.log", Err(SinkError)),
-            ("a/b.log", Err(SinkError)),
-            ("./a.log", Err(SinkError)),
-            ("/var/log/../a.log", Err(SinkError)),
-            ("file:/..", Err(SinkError)),
-            ("file: /a", Err(SinkError)),
-            ("/", Err(SinkError)),
-            ("/var/log/", Err(SinkError)),
-            ("/a\0b", Err(SinkError)),
-        ] {
-            assert_eq!(SinkTarget::parse(text), sink, "{text:?}");
-        }
-    }
+    use crate::record::{Format, Level};
 
     #[test]
     fn names_are_those_of_the_schema() {
         for name in LOG_LEVELS {
-            assert_eq!(LogLevel::parse(name).map(LogLevel::as_str), Some(*name));
+            assert_eq!(Level::parse(name).map(Level::name), Some(*name));
         }
         for name in LOG_FORMATS {
-            assert_eq!(LogFormat::parse(name).map(LogFormat::as_str), Some(*name));
+            assert_eq!(Format::parse(name).map(Format::name), Some(*name));
         }
-        assert!(LogLevel::Debug < LogLevel::Error && LogLevel::parse("Info").is_none());
+        assert!(Level::Debug < Level::Error && Level::parse("Info").is_none());
     }
 }

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::listen::{Arrival, Listening, Router, accept};
 use crate::observe::Observer;
 use crate::proxy::{self, Facts, Published};
-use crate::rt::{self, Acceptor, Deadline, Inbox, Mailbox, Placement, Ring, Sender, ShardError};
+use crate::rt::{self, Acceptor, Deadline, Inbox, Mailbox, Offload, Placement, Ring, Sender, ShardError, Workers};
 
 /// Messages that may wait for one shard.
 const MAILBOX_CAPACITY: usize = 4096;
@@ -45,6 +45,7 @@ pub(super) struct Common {
     pub(super) facts: Arc<Facts>,
     pub(super) published: Published,
     pub(super) observer: Arc<Observer>,
+    pub(super) workers: Workers,
 }
 
 /// The running shards.
@@ -119,7 +120,14 @@ async fn run(
     ready: flume::Sender<Event>,
 ) {
     let inbox = mailbox.attach(&ring);
-    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, common.observer));
+    let offload = match Offload::new(&ring, common.workers) {
+        Ok(offload) => offload,
+        Err(error) => {
+            tracing::error!(%error, "shard cannot be set up");
+            return;
+        }
+    };
+    let shard = Rc::new(proxy::Shard::new(&ring, common.facts, common.published, common.observer, offload));
     let recorder = Rc::downgrade(&shard);
     ring.set_before_wait(move || {
         if let Some(shard) = recorder.upgrade() {

@@ -33,6 +33,55 @@ pub(crate) fn classify(blocks: &[[u8; BLOCK_BYTES]], masks: &mut [Masks]) {
     portable(blocks, masks);
 }
 
+/// Appends the place of each set bit: bit `i` of `marks[n]` stands for `first + 64 * n + i`. Returns how many there
+/// are.
+///
+/// Writes whole strides and counts afterwards, a branch per stride instead of one per bit: `places` needs room for
+/// [`STRIDE`] more than that.
+pub(crate) fn places(marks: &[u64], first: u32, places: &mut [u32]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("bmi1") && std::arch::is_x86_feature_detected!("popcnt") {
+        // SAFETY: the processor has BMI1 and POPCNT, which is all that the function asks for.
+        return unsafe { bits::places(marks, first, places) };
+    }
+    portable_places(marks, first, places)
+}
+
+/// How many places are written at a time.
+pub(crate) const STRIDE: usize = 8;
+
+#[inline(always)]
+fn portable_places(marks: &[u64], first: u32, places: &mut [u32]) -> usize {
+    let mut filled = 0;
+    let mut base = first;
+    for mark in marks {
+        let mut bits = *mark;
+        let count = bits.count_ones() as usize;
+        let mut written = 0;
+        while written < count {
+            let start = filled + written;
+            let Some(stride) = places.get_mut(start..start + STRIDE) else { return filled };
+            for place in stride {
+                *place = base.wrapping_add(bits.trailing_zeros());
+                bits &= bits.wrapping_sub(1);
+            }
+            written += STRIDE;
+        }
+        filled += count;
+        base = base.wrapping_add(BLOCK_BYTES as u32);
+    }
+    filled
+}
+
+#[cfg(target_arch = "x86_64")]
+mod bits {
+    /// The same code with the instructions that find and clear the lowest bit, and count bits.
+    #[target_feature(enable = "bmi1,popcnt")]
+    pub(super) fn places(marks: &[u64], first: u32, places: &mut [u32]) -> usize {
+        super::portable_places(marks, first, places)
+    }
+}
+
 /// The same on any processor, a byte at a time through a table.
 fn portable(blocks: &[[u8; BLOCK_BYTES]], masks: &mut [Masks]) {
     for (block, out) in blocks.iter().zip(masks) {
@@ -147,6 +196,18 @@ mod avx2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_those_of_the_set_bits() {
+        let marks = [0, 1, u64::MAX, 1 << 63, 0x8000_0000_0001_0001, 0];
+        let expected: Vec<u32> =
+            (0..64 * marks.len()).filter(|n| marks[n / 64] >> (n % 64) & 1 == 1).map(|n| 1000 + n as u32).collect();
+        for find in [places, portable_places] {
+            let mut found = [0; 64 * 6 + STRIDE];
+            let count = find(&marks, 1000, &mut found);
+            assert_eq!(found[..count], expected);
+        }
+    }
 
     /// Every byte value at every position of a block, so that a wrong lane or a wrong table entry shows.
     #[test]

@@ -4,15 +4,13 @@
 //! know the grammar; a reader that takes tokens must refuse a sequence that is not JSON. Tokens come through a window of
 //! fixed size, so a document of nothing but commas costs no more memory than any other.
 
-use super::classify::{BLOCK_BYTES, Masks, classify};
+use super::classify::{BLOCK_BYTES, Masks, STRIDE, classify, places};
 use super::scalar;
 
 /// Blocks that one refill of the window classifies.
 const WINDOW_BLOCKS: usize = 32;
 /// Room for a token per byte of the window, and for the blind writes of the last block.
-const WINDOW_TOKENS: usize = WINDOW_BLOCKS * BLOCK_BYTES + WRITE_STRIDE;
-/// Positions that are written at a time, wanted or not.
-const WRITE_STRIDE: usize = 8;
+const WINDOW_TOKENS: usize = WINDOW_BLOCKS * BLOCK_BYTES + STRIDE;
 
 /// Why a document is not JSON. Offsets are bytes from its start; content is never part of the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,12 +48,18 @@ pub(crate) struct Token {
 #[derive(Debug)]
 pub(crate) struct Window {
     masks: [Masks; WINDOW_BLOCKS],
+    /// A bit for each byte where a token starts.
+    starts: [u64; WINDOW_BLOCKS],
     positions: [u32; WINDOW_TOKENS],
 }
 
 impl Window {
     pub(crate) fn new() -> Box<Window> {
-        Box::new(Window { masks: [Masks::default(); WINDOW_BLOCKS], positions: [0; WINDOW_TOKENS] })
+        Box::new(Window {
+            masks: [Masks::default(); WINDOW_BLOCKS],
+            starts: [0; WINDOW_BLOCKS],
+            positions: [0; WINDOW_TOKENS],
+        })
     }
 }
 
@@ -168,6 +172,7 @@ impl<'d, 'w> Tokens<'d, 'w> {
     }
 
     fn scan(&mut self, blocks: &[[u8; BLOCK_BYTES]]) -> Result<(), Malformed> {
+        let first = self.scanned as u32;
         classify(blocks, &mut self.window.masks);
         for index in 0..blocks.len().min(WINDOW_BLOCKS) {
             let masks = self.window.masks[index];
@@ -195,10 +200,11 @@ impl<'d, 'w> Tokens<'d, 'w> {
             let bare = scalar & !quote;
             let continued = bare << 1 | self.carry.scalar;
             self.carry.scalar = bare >> 63;
-            let starts = (masks.operator | scalar & !continued) & !string_rest;
-            self.emit(starts);
+            self.window.starts[index] = (masks.operator | scalar & !continued) & !string_rest;
             self.scanned += BLOCK_BYTES;
         }
+        let starts = self.window.starts.get(..blocks.len()).unwrap_or_default();
+        self.filled = places(starts, first, &mut self.window.positions);
         Ok(())
     }
 
@@ -240,25 +246,6 @@ impl<'d, 'w> Tokens<'d, 'w> {
             return low.and_then(|_| scalar::hex4(self.document, at + 7)).is_some_and(scalar::is_low_surrogate);
         }
         !scalar::is_low_surrogate(unit) || self.low_surrogate_at == at
-    }
-
-    /// Appends the positions of the set bits. Writes a stride at a time and counts afterwards: a branch per stride
-    /// instead of one per token.
-    #[inline]
-    fn emit(&mut self, mut bits: u64) {
-        let count = bits.count_ones() as usize;
-        let base = self.scanned as u32;
-        let mut written = 0;
-        while written < count {
-            let start = self.filled + written;
-            let Some(stride) = self.window.positions.get_mut(start..start + WRITE_STRIDE) else { return };
-            for position in stride {
-                *position = base.wrapping_add(bits.trailing_zeros());
-                bits &= bits.wrapping_sub(1);
-            }
-            written += WRITE_STRIDE;
-        }
-        self.filled += count;
     }
 }
 

@@ -18,4 +18,4 @@ pub use metrics::{ActiveRequest, BuildInfo, Metrics, ReloadOutcome, ShardMetrics
 pub use observer::ShardObserver;
 pub use process::Observer;
 pub use shard_log::{LogStreams, ShardLog};
-pub use sink::{Sink, SinkError, SinkTarget, Sinks};
+pub use sink::{Sink, SinkError, SinkTarget, SinkTargetError, Sinks};

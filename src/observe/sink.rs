@@ -28,6 +28,32 @@ pub enum SinkTarget {
     File(PathBuf),
 }
 
+/// Why a text names no sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be stderr, stdout, file:/absolute/path or /absolute/path without a .. segment")]
+pub struct SinkTargetError;
+
+impl SinkTarget {
+    /// Reads the four forms of spec 10 §2.1; blanks around them do not count.
+    ///
+    /// # Errors
+    /// Any other word, a relative path, and a path with a `..` segment, which would hide where the file is.
+    pub fn parse(text: &str) -> Result<Self, SinkTargetError> {
+        let text = text.trim();
+        match text {
+            "stderr" => return Ok(Self::Stderr),
+            "stdout" => return Ok(Self::Stdout),
+            _ => {}
+        }
+        let path = text.strip_prefix("file:").unwrap_or(text);
+        let names_a_file = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
+        if !names_a_file || path.split('/').any(|segment| segment == "..") {
+            return Err(SinkTargetError);
+        }
+        Ok(Self::File(path.into()))
+    }
+}
+
 /// Why a sink could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {

@@ -5,14 +5,13 @@
 
 pub mod answer;
 pub mod decision;
-pub mod glob;
 pub mod guards;
 pub mod methods;
 pub mod plan;
 pub mod rules;
 
+pub use crate::glob::Glob;
 pub use decision::{Decision, Mode, Reason};
-pub use glob::Glob;
 pub use methods::{Methods, RequestMethod};
 pub use plan::{Plan, Verbosity};
 pub use rules::{Action, Rule, RuleError, RuleProblem, RuleSet, RuleSpec, Verdict};

@@ -4,6 +4,7 @@
 //! compiling another plan and swapping it in; a request keeps the plan with which it began.
 
 use super::rules::RuleSet;
+use crate::inspect::Options;
 use crate::redaction::Toggles;
 
 /// How much a denied caller is told (`response.deny_verbosity`).
@@ -41,6 +42,8 @@ pub struct Plan {
     pub verbosity: Verbosity,
     /// What is taken out of the Engine's answers.
     pub redaction: Toggles,
+    /// What requests may ask the Engine for.
+    pub inspection: Options,
     /// `insecure_allow_body_blind_writes`: exec without a command allow list is acknowledged.
     pub body_blind_writes: bool,
     /// `insecure_allow_read_exfiltration`: raw reads are acknowledged.

@@ -6,8 +6,8 @@
 use thiserror::Error;
 
 use super::decision::{Decision, Mode, Reason};
-use super::glob::Glob;
 use super::methods::{Methods, RequestMethod};
+use crate::glob::Glob;
 use crate::target::path::has_version_segment;
 
 /// Reason text of a denial by default. A deny rule with this very text counts as no match (spec 20 §6).

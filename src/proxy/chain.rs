@@ -2,6 +2,7 @@
 
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
+use super::inspection::{self, Inspected};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::{forward, local, tunnel};
@@ -45,6 +46,20 @@ async fn layers<T: Transport>(
     if let Verdict::Denied { status } = judge(exchange) {
         return local::deny(context, exchange, status).await;
     }
+    if let Some(inspector) = endpoint::inspector(exchange.method(), exchange.endpoint) {
+        let inspected = match inspection::inspect_at_once(context, exchange, inspector) {
+            Some(inspected) => inspected,
+            None => Box::pin(inspection::inspect(context, exchange, inspector)).await,
+        };
+        match inspected {
+            Inspected::Passed => {}
+            Inspected::Denied { status } => return local::deny(context, exchange, status).await,
+            Inspected::ClientGone => {
+                exchange.facts.status = 403;
+                return After::Close;
+            }
+        }
+    }
     // Visibility and ownership: come with profiles.
     if endpoint::is_hijack(exchange.method(), exchange.endpoint) {
         return Box::pin(tunnel::hijack(context, exchange, in_flight)).await;
@@ -57,7 +72,7 @@ enum Verdict {
     Denied { status: u16 },
 }
 
-/// The filter layer: rules, then the inspection of what the request carries.
+/// The first half of the filter layer: the rules.
 fn judge(exchange: &mut Exchange) -> Verdict {
     exchange.facts.path_judged = true;
     exchange.endpoint = endpoint::classify(exchange.path.canonical());
@@ -78,17 +93,8 @@ fn judge(exchange: &mut Exchange) -> Verdict {
     exchange.facts.rule = rule;
     exchange.decide(decision, reason, text);
     match decision {
-        Decision::Allow => {}
-        Decision::Deny | Decision::WouldDeny => return Verdict::Denied { status: 403 },
-    }
-    match endpoint::inspector(exchange.method(), exchange.endpoint) {
-        // Fails closed: what this build cannot inspect passes only if the operator said that blind writes may.
-        Some(inspector) if !plan.body_blind_writes => {
-            let text = ReasonText::Fixed(inspector.failure_reason());
-            exchange.decide(Decision::Deny, Reason::RequestBodyInspectionFailed, text);
-            Verdict::Denied { status: 403 }
-        }
-        Some(_) | None => Verdict::Allowed,
+        Decision::Allow => Verdict::Allowed,
+        Decision::Deny | Decision::WouldDeny => Verdict::Denied { status: 403 },
     }
 }
 

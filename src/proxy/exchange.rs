@@ -3,6 +3,7 @@
 //! Exchanges are pooled per shard: a connection takes one with the first byte of a request and gives it back when it
 //! falls idle, so an idle connection holds no buffer, and a warm shard allocates nothing for an ordinary request.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
 use crate::policy::{Decision, Reason};
 use crate::record::{RequestId, TRACE_RANDOM_BYTES, TraceContext, trace::TRACEPARENT_BYTES};
+use crate::rt::Spool;
 use crate::target::{Form, RequestPath, Target};
 
 /// Buffers that grew beyond this are not kept in the pool.
@@ -23,6 +25,20 @@ pub(super) enum ReasonText {
     Fixed(&'static str),
     /// The reason of the rule with this index.
     Rule(usize),
+    /// A text made for this request.
+    Owned(Cow<'static, str>),
+}
+
+/// Where a request body is that was read before it is forwarded.
+#[derive(Default)]
+pub(super) enum Held {
+    /// Nowhere: it is read as it is forwarded, or came whole with the head.
+    #[default]
+    Nothing,
+    /// In `held_bytes`.
+    InMemory,
+    /// In a private file.
+    InFile(Spool),
 }
 
 /// What is recorded of a request (spec 60 §1.2).
@@ -146,6 +162,8 @@ pub(super) struct Exchange {
     pub(super) path: RequestPath,
     pub(super) endpoint: Endpoint,
     pub(super) body: RequestBody,
+    pub(super) held: Held,
+    pub(super) held_bytes: Vec<u8>,
     /// Bytes on their way to the Engine.
     pub(super) upstream: Vec<u8>,
     pub(super) answer: Answer,
@@ -174,6 +192,8 @@ impl Exchange {
             path: RequestPath::default(),
             endpoint: Endpoint::Unknown,
             body: RequestBody::default(),
+            held: Held::Nothing,
+            held_bytes: Vec::new(),
             upstream: Vec::new(),
             answer: Answer::default(),
             downstream: Vec::new(),
@@ -197,9 +217,14 @@ impl Exchange {
     pub(super) fn reset(&mut self) {
         self.input.clear();
         self.clear_request();
-        for buffer in
-            [&mut self.input, &mut self.upstream, &mut self.downstream, &mut self.scratch, &mut self.answer.bytes]
-        {
+        for buffer in [
+            &mut self.input,
+            &mut self.upstream,
+            &mut self.downstream,
+            &mut self.scratch,
+            &mut self.answer.bytes,
+            &mut self.held_bytes,
+        ] {
             buffer.clear();
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
@@ -211,6 +236,7 @@ impl Exchange {
         self.input_used = 0;
         self.answer.clear();
         self.generation = None;
+        self.held = Held::Nothing;
         self.facts = Facts::default();
     }
 
@@ -246,6 +272,18 @@ impl Exchange {
         self.input.get(self.input_used..).unwrap_or_default()
     }
 
+    /// The body as an inspector reads it: held in memory, or whole behind the head.
+    pub(super) fn held_body(&self) -> &[u8] {
+        match (&self.held, self.body.framing) {
+            (Held::InMemory, _) => &self.held_bytes,
+            (Held::Nothing, Framing::Length(length)) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                self.unread().get(..length).unwrap_or_default()
+            }
+            (Held::Nothing | Held::InFile(_), _) => b"",
+        }
+    }
+
     /// The range of `input` behind what was read.
     pub(super) fn unread_range(&self) -> Range<usize> {
         self.input_used.min(self.input.len())..self.input.len()
@@ -262,6 +300,7 @@ impl Exchange {
     pub(super) fn reason_text(&self) -> &str {
         match &self.facts.reason_text {
             ReasonText::Fixed(text) => text,
+            ReasonText::Owned(text) => text,
             ReasonText::Rule(index) => {
                 let rules = self.generation.as_deref().map(|generation| generation.plan.rules.rules());
                 rules.and_then(|rules| rules.get(*index)).map_or("", |rule| rule.reason())

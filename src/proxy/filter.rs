@@ -4,21 +4,20 @@
 //! with a 502 that shows nothing of it. Long answers are few at a time on a shard, so that a hundred lists asked for at
 //! once wait for one another instead of filling the memory.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::task::Poll;
+use std::cell::RefCell;
 
 use super::connection::{After, Context};
 use super::download::{Body, read_whole};
 use super::exchange::Exchange;
 use super::forward::{self, Delivery};
 use super::local::{self, Failure};
+use super::places::Places;
 use super::transport::Transport;
 use crate::http::forward::ResponseBody;
 use crate::http::{FieldName, Framing};
 use crate::limits;
 use crate::redaction::Rejected;
-use crate::rt::{Notify, Ring, Stream};
+use crate::rt::{Ring, Stream};
 
 /// Whether the answer in `exchange.answer` has to be filtered.
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
@@ -53,10 +52,10 @@ pub(super) async fn respond<T: Transport>(
     }
     let long = &context.shard.long_answers;
     let edited = {
-        let place = long.place().await;
-        place.lend(exchange);
+        let _place = long.places.take().await;
+        long.lend(exchange);
         let edited = read_and_edit(context, exchange, engine, delivery).await;
-        place.take_back(exchange);
+        long.keep(std::mem::take(&mut exchange.scratch));
         edited
     };
     // The place is free again: a client that reads slowly keeps its own answer waiting, nobody else's.
@@ -81,6 +80,11 @@ async fn read_and_edit<T: Transport>(
     exchange.scratch = body;
     if clean? && delivery.reusable {
         context.shard.engine.give_back(engine);
+    }
+    if exchange.scratch.is_empty() {
+        // Nothing to read: the removal of a service answers so on a covered path (spec 50 C1).
+        forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(0), ..delivery });
+        return Ok(0);
     }
     let generation = exchange.generation.clone();
     let matcher = generation.as_deref().and_then(|one| one.redaction.covers(exchange.path.canonical()));
@@ -165,35 +169,21 @@ async fn refuse<T: Transport>(
 
 /// Lets a few long answers be read at a time, with buffers that stay warm.
 pub(super) struct LongAnswers {
-    free: Cell<usize>,
-    freed: Notify,
+    places: Places,
     /// Buffers between two answers: a pair for each place.
     kept: RefCell<Vec<Vec<u8>>>,
 }
 
-/// One of the places; given back on drop.
-struct Place<'l>(&'l LongAnswers);
-
 impl LongAnswers {
     pub(super) fn new(ring: &Ring) -> LongAnswers {
-        LongAnswers {
-            free: Cell::new(limits::LONG_ANSWERS_AT_ONCE),
-            freed: Notify::new(ring),
-            kept: RefCell::default(),
-        }
+        LongAnswers { places: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE), kept: RefCell::default() }
     }
 
-    async fn place(&self) -> Place<'_> {
-        poll_fn(|cx| {
-            if let Some(left) = self.free.get().checked_sub(1) {
-                self.free.set(left);
-                return Poll::Ready(());
-            }
-            // Always pending: it registers for the next place that is freed.
-            self.freed.poll_after(cx, self.freed.count())
-        })
-        .await;
-        Place(self)
+    /// Gives an exchange large buffers for the answer as received and as edited. Its ordinary ones are dropped: they are
+    /// small, and the next request makes new ones.
+    fn lend(&self, exchange: &mut Exchange) {
+        exchange.scratch = self.take();
+        exchange.downstream = self.take();
     }
 
     fn take(&self) -> Vec<u8> {
@@ -207,26 +197,5 @@ impl LongAnswers {
             buffer.shrink_to(limits::LONG_ANSWER_KEPT_BYTES);
             kept.push(buffer);
         }
-    }
-}
-
-impl Place<'_> {
-    /// Gives an exchange large buffers for the answer as received and as edited. Its ordinary ones are dropped: they are
-    /// small, and the next request makes new ones.
-    fn lend(&self, exchange: &mut Exchange) {
-        exchange.scratch = self.0.take();
-        exchange.downstream = self.0.take();
-    }
-
-    /// Takes the buffer of the answer as received back.
-    fn take_back(self, exchange: &mut Exchange) {
-        self.0.keep(std::mem::take(&mut exchange.scratch));
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.free.set(self.0.free.get() + 1);
-        self.0.freed.notify();
     }
 }

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::connection::{After, Context};
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, Held};
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
@@ -51,8 +51,15 @@ pub(super) async fn forward<T: Transport>(
     exchange: &mut Exchange,
     in_flight: &mut InFlight<'_>,
 ) -> After {
+    match exchange.held {
+        Held::InMemory => return short(context, exchange).await,
+        Held::InFile(_) => return Box::pin(filed(context, exchange)).await,
+        Held::Nothing => {}
+    }
+    // Nothing that is inspected becomes a tunnel: what would go through it was not looked at.
     let upgrades = exchange.head.connection_has(&exchange.input, b"upgrade")
-        && exchange.head.first(&exchange.input, FieldName::Upgrade).is_some();
+        && exchange.head.first(&exchange.input, FieldName::Upgrade).is_some()
+        && endpoint::inspector(exchange.method(), exchange.endpoint).is_none();
     if upgrades {
         return Box::pin(tunnel::upgrade(context, exchange, in_flight)).await;
     }
@@ -66,12 +73,7 @@ pub(super) async fn forward<T: Transport>(
 
 /// The short way: the whole request is here.
 async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
-    write_request_head(exchange, exchange.body.framing, true, None, None);
-    let body = exchange.body.left as usize;
-    let (start, end) = (exchange.input_used, exchange.input_used + body);
-    exchange.upstream.extend_from_slice(exchange.input.get(start..end).unwrap_or_default());
-    exchange.input_used = end;
-    exchange.body.left = 0;
+    let body = write_whole_request(exchange);
     let timed = endpoint::is_quick_read(exchange.method(), exchange.endpoint, exchange.query());
     let mut may_reuse = true;
     loop {
@@ -97,6 +99,27 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
             Err(lost) => return lose(context, exchange, lost).await,
         }
     }
+}
+
+/// Writes head and body into `exchange.upstream`; returns the length of the body.
+fn write_whole_request(exchange: &mut Exchange) -> usize {
+    if let Held::InMemory = exchange.held {
+        let length = exchange.held_bytes.len();
+        write_request_head(exchange, counted(length as u64), false, None, None);
+        exchange.upstream.extend_from_slice(&exchange.held_bytes);
+        return length;
+    }
+    write_request_head(exchange, exchange.body.framing, true, None, None);
+    let length = exchange.body.left as usize;
+    let (start, end) = (exchange.input_used, exchange.input_used + length);
+    exchange.upstream.extend_from_slice(exchange.input.get(start..end).unwrap_or_default());
+    exchange.input_used = end;
+    exchange.body.left = 0;
+    length
+}
+
+fn counted(length: u64) -> Framing {
+    if length == 0 { Framing::None } else { Framing::Length(length) }
 }
 
 fn is_idempotent(method: &[u8], body: usize) -> bool {
@@ -232,22 +255,57 @@ pub(super) async fn lose<T: Transport>(context: &Context<'_, T>, exchange: &mut 
 
 /// A request whose body is still on its way.
 async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
-    let inspected = endpoint::inspector(exchange.method(), exchange.endpoint).is_some();
-    let expects = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
-    if inspected && expects && !go_ahead(context, exchange).await {
-        return lose(context, exchange, Lost::ClientGone).await;
-    }
     context.deadline.clear();
-    write_request_head(exchange, exchange.body.framing, !inspected, None, None);
-    let (engine, _) = match begin_upload(context, exchange).await {
-        Ok(begun) => begun,
+    write_request_head(exchange, exchange.body.framing, true, None, None);
+    let range = exchange.unread_range();
+    let piece = exchange.input.get(range).unwrap_or_default();
+    // A violation in the first piece is met again, and answered, by the upload itself.
+    if let Ok(used) = upload::append_piece(&mut exchange.body, piece, &mut exchange.upstream) {
+        exchange.input_used += used;
+    }
+    let engine = match send_first(context, exchange).await {
+        Ok(engine) => engine,
         Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
     };
-    exchange_streamed(context, exchange, engine).await
+    let outcome = {
+        let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
+        let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
+        converse(context, &engine, answer, downstream, upload::run(context.client, &engine, source, upstream)).await
+    };
+    finish_upload(context, exchange, engine, outcome).await
+}
+
+/// A request whose body was read into a file.
+async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
+    context.deadline.clear();
+    let Held::InFile(file) = std::mem::take(&mut exchange.held) else { return After::Close };
+    write_request_head(exchange, counted(file.len()), false, None, None);
+    let engine = match send_first(context, exchange).await {
+        Ok(engine) => engine,
+        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+    };
+    let outcome = {
+        let Exchange { answer, downstream, .. } = exchange;
+        converse(context, &engine, answer, downstream, upload::run_file(&engine, &file)).await
+    };
+    finish_upload(context, exchange, engine, outcome).await
+}
+
+async fn finish_upload<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Stream,
+    outcome: Result<bool, Lost>,
+) -> After {
+    match outcome {
+        // What is left of the body when the answer comes is not waited for: the answer goes out, then it ends.
+        Ok(uploaded) => respond(context, exchange, engine, uploaded).await,
+        Err(lost) => lose(context, exchange, lost).await,
+    }
 }
 
 /// Tells the client to send its body. One `100 Continue` comes from here or from the Engine, never from both.
-async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
+pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
     let mut out = std::mem::take(&mut exchange.downstream);
     out.clear();
     out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -256,56 +314,50 @@ async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     sent.is_ok()
 }
 
-/// Sends the head and what has come of the body. A pooled connection that takes nothing is replaced once.
-async fn begin_upload<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> io::Result<(Stream, bool)> {
-    let range = exchange.unread_range();
-    let piece = exchange.input.get(range).unwrap_or_default();
-    // A violation in the first piece is met again, and answered, by the upload itself.
-    if let Ok(used) = upload::append_piece(&mut exchange.body, piece, &mut exchange.upstream) {
-        exchange.input_used += used;
-    }
+/// Sends what is in `exchange.upstream`. A pooled connection that takes nothing of it is replaced once.
+async fn send_first<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> io::Result<Stream> {
     let (engine, reused) = reach(context.shard, true).await?;
     let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
     exchange.upstream = back;
     if sent.is_ok() || !reused {
         // An Engine that stopped reading may have said why; the answer decides.
-        return Ok((engine, reused));
+        return Ok(engine);
     }
     let engine = context.shard.engine.dial().await?;
     let (_, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
     exchange.upstream = back;
-    Ok((engine, false))
+    Ok(engine)
 }
 
-/// Uploads the rest of the body and relays the answer, both at once.
-async fn exchange_streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, engine: Stream) -> After {
+/// Uploads and waits for the answer's head, both at once; true when the upload was over before the head came.
+async fn converse<T: Transport>(
+    context: &Context<'_, T>,
+    engine: &Stream,
+    answer: &mut Answer,
+    downstream: &mut Vec<u8>,
+    upload: impl Future<Output = Result<(), UploadError>>,
+) -> Result<bool, Lost> {
     let watched = Cell::new(false);
-    let mut upload_over = false;
-    let outcome = {
-        let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
-        let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
-        let mut upload = pin!(upload::run(context.client, &engine, source, upstream));
-        let mut head = pin!(await_head(context, &engine, answer, downstream, &watched));
-        poll_fn(|cx| {
-            if !upload_over && let Poll::Ready(outcome) = upload.as_mut().poll(cx) {
-                upload_over = true;
-                watched.set(true);
-                match outcome {
-                    // An Engine that stops reading has usually said why.
-                    Ok(()) | Err(UploadError::EngineGone) => {}
-                    Err(UploadError::ClientGone) => return Poll::Ready(Err(Lost::ClientGone)),
-                    Err(UploadError::Malformed) => return Poll::Ready(Err(Lost::BadBody)),
-                }
+    let mut uploaded = false;
+    let mut upload = pin!(upload);
+    let mut head = pin!(await_head(context, engine, answer, downstream, &watched));
+    poll_fn(|cx| {
+        if !watched.get()
+            && let Poll::Ready(outcome) = upload.as_mut().poll(cx)
+        {
+            watched.set(true);
+            match outcome {
+                Ok(()) => uploaded = true,
+                // An Engine that stops reading has usually said why.
+                Err(UploadError::EngineGone) => {}
+                Err(UploadError::ClientGone) => return Poll::Ready(Err(Lost::ClientGone)),
+                Err(UploadError::Malformed) => return Poll::Ready(Err(Lost::BadBody)),
+                Err(UploadError::Unreadable) => return Poll::Ready(Err(Lost::Malformed("spooled body unreadable"))),
             }
-            head.as_mut().poll(cx)
-        })
-        .await
-    };
-    if let Err(lost) = outcome {
-        return lose(context, exchange, lost).await;
-    }
-    // What is left of the body when the answer comes is not waited for: the answer goes out, then the connection ends.
-    respond(context, exchange, engine, upload_over).await
+        }
+        head.as_mut().poll(cx).map_ok(|()| uploaded)
+    })
+    .await
 }
 
 /// How an answer goes to the client.

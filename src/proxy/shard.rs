@@ -11,12 +11,15 @@ use super::clock::{Dates, Random};
 use super::exchange::Exchange;
 use super::filter::LongAnswers;
 use super::generation::{Policy, Published};
+use super::places::Places;
 use crate::engine::Engine;
-use crate::engine::reach::Liveness;
+use crate::engine::reach::{Liveness, Observation};
+use crate::inspect;
+use crate::limits;
 use crate::observe::{Observer, ShardObserver};
 use crate::record::{Listener, OwnershipContext};
 use crate::redaction::Scratch;
-use crate::rt::{Deadline, Notify, Ring};
+use crate::rt::{Deadline, Notify, Offload, Ring};
 
 /// How soon writers that had no room are asked again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(30);
@@ -33,14 +36,20 @@ pub struct Facts {
     pub health_path: Option<Box<[u8]>>,
     /// Path of the metrics endpoint, when it is on.
     pub metrics_path: Option<Box<[u8]>>,
+    /// What the watchdog sees, when it runs.
+    pub watched: Option<Arc<Observation>>,
     /// The Engine's socket.
     pub upstream: PathBuf,
+    /// Version of the product.
+    pub version: &'static str,
     /// When the process started.
     pub started: Instant,
     /// What records say of ownership.
     pub ownership: OwnershipContext,
     /// How many shards there are.
     pub shards: usize,
+    /// Where bodies that are too large for memory wait for their inspection.
+    pub spool_folder: PathBuf,
 }
 
 /// One shard of the data plane.
@@ -63,6 +72,9 @@ pub struct Shard {
     shed: Cell<Instant>,
     pub(super) redaction_scratch: RefCell<Scratch>,
     pub(super) long_answers: LongAnswers,
+    pub(super) inspection_scratch: RefCell<inspect::dispatch::Scratch>,
+    pub(super) spools: Places,
+    pub(super) offload: Offload,
     /// When to offer the writers again what they had no room for.
     backlog: Deadline,
     has_backlog: Cell<bool>,
@@ -79,7 +91,13 @@ impl Drop for Connected {
 
 impl Shard {
     /// Sets a shard up on its ring.
-    pub fn new(ring: &Ring, facts: Arc<Facts>, published: Published, process: Arc<Observer>) -> Shard {
+    pub fn new(
+        ring: &Ring,
+        facts: Arc<Facts>,
+        published: Published,
+        process: Arc<Observer>,
+        offload: Offload,
+    ) -> Shard {
         Shard {
             ring: ring.clone(),
             engine: Engine::new(ring, &facts.upstream, facts.shards),
@@ -98,6 +116,9 @@ impl Shard {
             shed: Cell::new(ring.now()),
             redaction_scratch: RefCell::new(Scratch::new()),
             long_answers: LongAnswers::new(ring),
+            inspection_scratch: RefCell::default(),
+            spools: Places::new(ring, limits::SPOOLS_AT_ONCE),
+            offload,
             facts,
         }
     }

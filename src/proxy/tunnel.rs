@@ -216,6 +216,7 @@ async fn await_answer<T: Transport>(
                 Poll::Ready(Ok(()) | Err(UploadError::EngineGone)) => upload_over = true,
                 Poll::Ready(Err(UploadError::ClientGone)) => return Poll::Ready(Err(Lost::ClientGone)),
                 Poll::Ready(Err(UploadError::Malformed)) => return Poll::Ready(Err(Lost::BadBody)),
+                Poll::Ready(Err(UploadError::Unreadable)) => upload_over = true,
             }
         }
         if upload_over && waiting.is_some() && context.client.poll_closed(cx).is_ready() {

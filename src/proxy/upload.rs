@@ -12,7 +12,7 @@ use super::exchange::RequestBody;
 use super::transport::Transport;
 use crate::http::Framing;
 use crate::http::chunked::{self, ChunkError, Step};
-use crate::rt::{Bulk, Stream};
+use crate::rt::{Bulk, Spool, Stream};
 
 /// A body that has at least this much to come is worth a bulk buffer.
 pub(super) const BULK_WORTH_BYTES: u64 = 64 << 10;
@@ -30,6 +30,8 @@ pub(super) enum UploadError {
     Malformed,
     /// The Engine takes no more.
     EngineGone,
+    /// The file that holds the body cannot be read.
+    Unreadable,
 }
 
 /// Where the body comes from: what was received with the head, then the connection.
@@ -70,6 +72,55 @@ pub(super) fn append_piece(body: &mut RequestBody, piece: &[u8], out: &mut Vec<u
             }
         }
     }
+}
+
+/// Appends what `piece` holds of the body to `out`, without any framing; returns how much of it that was.
+///
+/// # Errors
+/// The chunked coding was violated.
+pub(super) fn take_piece(body: &mut RequestBody, piece: &[u8], out: &mut Vec<u8>) -> Result<usize, ChunkError> {
+    if body.framing != Framing::Chunked {
+        return append_piece(body, piece, out);
+    }
+    let mut used = 0;
+    loop {
+        match body.decoder.step(piece, &mut used)? {
+            Step::Data(range) => out.extend_from_slice(piece.get(range).unwrap_or_default()),
+            Step::More | Step::End => return Ok(used),
+        }
+    }
+}
+
+/// Narrows `piece` to what it holds of the body, without any framing; what came behind the body goes to `input`.
+///
+/// # Errors
+/// The chunked coding was violated.
+pub(super) fn take_bulk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Vec<u8>) -> Result<(), ChunkError> {
+    match body.framing {
+        Framing::None | Framing::Close => piece.narrow(0..0),
+        Framing::Length(_) => {
+            let here = usize::try_from(body.left).unwrap_or(usize::MAX).min(piece.payload().len());
+            input.extend_from_slice(piece.payload().get(here..).unwrap_or_default());
+            piece.narrow(0..here);
+            body.left -= here as u64;
+        }
+        Framing::Chunked => unchunk(body, piece, input)?,
+    }
+    Ok(())
+}
+
+/// Sends what a private file holds.
+pub(super) async fn run_file(engine: &Stream, file: &Spool) -> Result<(), UploadError> {
+    let mut sent = 0;
+    while sent < file.len() {
+        let piece = file.read(sent).await.map_err(|_| UploadError::Unreadable)?;
+        if piece.payload().is_empty() {
+            return Err(UploadError::Unreadable);
+        }
+        sent += piece.payload().len() as u64;
+        engine.send_bulk(piece).await.map_err(|_| UploadError::EngineGone)?;
+    }
+    Ok(())
 }
 
 /// Uploads the rest of a body.
@@ -119,17 +170,11 @@ async fn bulk<T: Transport>(
         if piece.payload().is_empty() {
             return Err(UploadError::ClientGone);
         }
-        match body.framing {
-            Framing::Length(_) => {
-                let here = usize::try_from(body.left).unwrap_or(usize::MAX).min(piece.payload().len());
-                input.extend_from_slice(piece.payload().get(here..).unwrap_or_default());
-                piece.narrow(0..here);
-                body.left -= here as u64;
-            }
-            Framing::Chunked => rechunk(body, &mut piece, input).map_err(|_| UploadError::Malformed)?,
-            Framing::None | Framing::Close => return Ok(()),
-        }
+        take_bulk(body, &mut piece, input).map_err(|_| UploadError::Malformed)?;
         if !piece.payload().is_empty() {
+            if body.framing == Framing::Chunked {
+                piece.frame_as_chunk();
+            }
             engine.send_bulk(piece).await.map_err(|_| UploadError::EngineGone)?;
         }
     }
@@ -141,8 +186,8 @@ async fn bulk<T: Transport>(
     Ok(())
 }
 
-/// Turns a piece of the client's chunked body into one chunk of ours; what is behind the body goes to `input`.
-fn rechunk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Vec<u8>) -> Result<(), ChunkError> {
+/// Takes the chunked coding off a piece; what is behind the body goes to `input`.
+fn unchunk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Vec<u8>) -> Result<(), ChunkError> {
     let (mut used, mut data) = (0, SmallVec::<[Range<usize>; 16]>::new());
     loop {
         match body.decoder.step(piece.payload(), &mut used)? {
@@ -155,6 +200,5 @@ fn rechunk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Vec<u8>) -> Res
         }
     }
     piece.keep(&data);
-    piece.frame_as_chunk();
     Ok(())
 }

@@ -15,6 +15,23 @@ pub enum Format {
     Text,
 }
 
+impl Format {
+    /// The format of this name in the configuration.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Format> {
+        [Format::Json, Format::Text].into_iter().find(|format| format.name() == name)
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Text => "text",
+        }
+    }
+}
+
 /// Importance of a record, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -29,6 +46,23 @@ pub enum Level {
 }
 
 impl Level {
+    /// The level of this name in the configuration: lower case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Level> {
+        [Level::Debug, Level::Info, Level::Warn, Level::Error].into_iter().find(|level| level.name() == name)
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+
     /// The value in records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,6 +3,7 @@
 //! Owns the bookkeeping of lengths and the walk over the pieces that remain. It does not know why a range is cut.
 
 use super::fields::Added;
+use crate::limits::CUTS_KEPT;
 
 /// A text that takes the place of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +63,7 @@ impl Cuts {
 
     pub(super) fn clear(&mut self) {
         self.cuts.clear();
+        self.cuts.shrink_to(CUTS_KEPT);
         self.removed = 0;
         self.added = 0;
     }

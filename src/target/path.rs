@@ -105,7 +105,7 @@ fn is_canonical_but_for_version(raw: &[u8]) -> bool {
 
 /// Lexical clean: runs of `/` collapse, `.` goes, `..` takes the segment before it, a trailing `/` goes. A rooted path
 /// stays within its root; any other keeps its leading `..`. Linear: a byte is removed at most once.
-fn clean(path: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn clean(path: &[u8], out: &mut Vec<u8>) {
     out.clear();
     if path.is_empty() {
         return;

@@ -8,7 +8,7 @@ use super::trust::{Trust, check_positive_duration, check_trust};
 use crate::config::duration::parse_nanoseconds;
 use crate::config::problem::quoted;
 use crate::config::schema::{AUDIT_FORMATS, DENY_VERBOSITIES, LOG_FORMATS, LOG_LEVELS};
-use crate::config::settings::SinkTarget;
+use crate::observe::SinkTarget;
 
 pub(super) fn check(check: &mut Check<'_>) {
     check_listen(check);

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use super::super::sink::SinkTargetError;
 use super::*;
 use crate::limits;
 
@@ -200,4 +201,31 @@ fn grown_buffers_come_back() {
     assert!(spare.is_empty() && spare.capacity() >= 6);
     assert!(sink.spare().is_none());
     assert!(sinks.close());
+}
+
+#[test]
+fn targets_have_four_forms() {
+    let file = |path: &str| Ok(SinkTarget::File(path.into()));
+    for (text, sink) in [
+        ("stderr", Ok(SinkTarget::Stderr)),
+        (" stdout ", Ok(SinkTarget::Stdout)),
+        ("file:/var/log/a.log", file("/var/log/a.log")),
+        ("/var/log/a.log", file("/var/log/a.log")),
+        ("/var/log/..a/b..", file("/var/log/..a/b..")),
+        ("", Err(SinkTargetError)),
+        ("STDERR", Err(SinkTargetError)),
+        ("syslog", Err(SinkTargetError)),
+        ("file:", Err(SinkTargetError)),
+        ("file:a.log", Err(SinkTargetError)),
+        ("a/b.log", Err(SinkTargetError)),
+        ("./a.log", Err(SinkTargetError)),
+        ("/var/log/../a.log", Err(SinkTargetError)),
+        ("file:/..", Err(SinkTargetError)),
+        ("file: /a", Err(SinkTargetError)),
+        ("/", Err(SinkTargetError)),
+        ("/var/log/", Err(SinkTargetError)),
+        ("/a\0b", Err(SinkTargetError)),
+    ] {
+        assert_eq!(SinkTarget::parse(text), sink, "{text:?}");
+    }
 }
