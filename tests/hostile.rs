@@ -26,7 +26,10 @@ impl std::ops::Deref for Engine {
 
 fn engine() -> Engine {
     let folder = tempfile::tempdir().unwrap();
-    Engine { engine: ScriptedEngine::start(folder.path().join("engine.sock")).unwrap(), _folder: folder }
+    let engine = ScriptedEngine::start(folder.path().join("engine.sock")).unwrap();
+    // Nothing that the proxy would look into.
+    engine.on("POST", "/upload", Answer::json(200, "{}"));
+    Engine { engine, _folder: folder }
 }
 
 /// The proxy holds no more descriptors than before, pooled Engine connections not counted.
@@ -174,12 +177,12 @@ fn what_the_parsers_let_through_is_served() {
 fn a_request_may_come_one_byte_at_a_time() {
     on_shards(|shards| {
         let engine = engine();
-        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /images/load"])).tcp().start(engine.socket());
+        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /upload"])).tcp().start(engine.socket());
         let mut client = proxy.connect();
         for request in [
             PING,
-            "POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello",
-            "POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nhel\r\n02\r\nlo\r\n0\r\nX: y\r\n\r\n",
+            "POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello",
+            "POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nhel\r\n02\r\nlo\r\n0\r\nX: y\r\n\r\n",
             PING,
         ] {
             for byte in request.as_bytes() {
@@ -196,11 +199,11 @@ fn a_request_may_come_one_byte_at_a_time() {
 fn a_request_that_is_cut_anywhere_never_counts_as_whole() {
     on_shards(|shards| {
         let engine = engine();
-        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /images/load"])).start(engine.socket());
+        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /upload"])).start(engine.socket());
         let before = proxy.descriptors();
         for request in [
-            &b"POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello"[..],
-            b"POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+            &b"POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello"[..],
+            b"POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
         ] {
             for cut in 0..request.len() {
                 // Leaves at once, ends its side and listens, or leaves after a moment of reading.
@@ -225,23 +228,21 @@ fn a_request_that_is_cut_anywhere_never_counts_as_whole() {
 #[test]
 fn bytes_of_one_request_are_never_another() {
     let engine = engine();
-    let proxy = Setup::new(2, allow(&["GET /_ping", "POST /images/load"])).start(engine.socket());
+    let proxy = Setup::new(2, allow(&["GET /_ping", "POST /upload"])).start(engine.socket());
     let hidden = "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}";
     let length = hidden.len();
     let mut client = proxy.connect();
     // In a body it is the body.
-    let answer =
-        client.ask(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n{hidden}"));
+    let answer = client.ask(format!("POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: {length}\r\n\r\n{hidden}"));
     assert_eq!(answer.status, 200);
     // Behind a body it is a request of its own, and judged.
     client.send(format!(
-        "POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{hidden}\r\n0\r\n\r\n{hidden}"
+        "POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{hidden}\r\n0\r\n\r\n{hidden}"
     ));
     assert_eq!(client.answer().unwrap().status, 200);
     assert_eq!(client.answer().unwrap().status, 403);
     // Behind the last request of a connection it is nothing.
-    let last =
-        format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n{hidden}");
+    let last = format!("POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n{hidden}");
     assert_eq!(client.ask(last).status, 200);
     assert_eq!(client.rest(), b"");
     // A body that a denial left unread is not read as a request.
@@ -253,7 +254,7 @@ fn bytes_of_one_request_are_never_another() {
         assert_eq!(client.rest(), b"", "of {declared}");
     }
     let seen = engine.requests();
-    assert!(seen.iter().all(|seen| seen.target == "/images/load"), "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.target == "/upload"), "{seen:?}");
     assert_eq!(
         seen.iter().map(|seen| seen.body.as_slice()).collect::<Vec<_>>(),
         [hidden.as_bytes(), hidden.as_bytes(), b""]
@@ -264,10 +265,10 @@ fn bytes_of_one_request_are_never_another() {
 fn a_pipelined_flood_is_answered_in_order() {
     on_shards(|shards| {
         let engine = engine();
-        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /images/load"])).tcp().start(engine.socket());
+        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /upload"])).tcp().start(engine.socket());
         let rounds = 400;
         let round = format!(
-            "{PING}GET /secrets HTTP/1.1\r\nHost: d\r\n\r\nPOST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nabc\
+            "{PING}GET /secrets HTTP/1.1\r\nHost: d\r\n\r\nPOST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nabc\
              POST /secrets/create HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nGET"
         );
         let mut client = proxy.connect();
@@ -284,7 +285,7 @@ fn a_pipelined_flood_is_answered_in_order() {
 fn chunks_that_break_the_coding_end_the_connection() {
     on_shards(|shards| {
         let engine = engine();
-        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /images/load"])).start(engine.socket());
+        let proxy = Setup::new(shards, allow(&["GET /_ping", "POST /upload"])).start(engine.socket());
         let overlong = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(8192));
         let trailers = format!("0\r\nX: {}\r\n\r\n", "x".repeat(100_000));
         let table = [
@@ -312,8 +313,7 @@ fn chunks_that_break_the_coding_end_the_connection() {
                 let shown: String = body.chars().take(60).collect();
                 let mut client = proxy.connect();
                 client.send(
-                    "POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
-                        + &body[..cut],
+                    "POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned() + &body[..cut],
                 );
                 let _ = client.try_send(&body[cut..]);
                 let answer = client.answer().unwrap_or_else(|| panic!("no answer to {shown:?}"));
@@ -331,8 +331,8 @@ fn chunks_that_break_the_coding_end_the_connection() {
 fn a_go_ahead_is_given_once_and_only_to_those_who_may() {
     let engine = engine();
     let proxy =
-        Setup::new(1, allow(&["POST /images/load", "POST /containers/*/start", "GET /_ping"])).start(engine.socket());
-    for path in ["/images/load", "/containers/c/start"] {
+        Setup::new(1, allow(&["POST /upload", "POST /containers/*/start", "GET /_ping"])).start(engine.socket());
+    for path in ["/upload", "/containers/c/start"] {
         let mut client = proxy.connect();
         client.send(format!("POST {path} HTTP/1.1\r\nHost: d\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n"));
         assert_eq!(client.head().unwrap(), "HTTP/1.1 100 Continue\r\n\r\n", "{path}");
@@ -401,9 +401,12 @@ fn a_tunnel_gets_what_is_behind_the_body_and_a_denial_nothing() {
         assert_eq!(client.answer().unwrap().status, 404);
         assert_eq!(client.answer().unwrap().status, 403);
         drop(client);
-        assert!(
-            engine.requests().iter().all(|seen| seen.path().ends_with("/start") || seen.path().ends_with("/attach"))
-        );
+        // The proxy's own question about the exec aside, nothing but tunnels.
+        let other = engine
+            .requests()
+            .into_iter()
+            .find(|seen| seen.method != "GET" && !seen.path().ends_with("/start") && !seen.path().ends_with("/attach"));
+        assert_eq!(other, None);
         must_settle(&proxy, &engine, before);
     });
 }
@@ -523,7 +526,7 @@ fn clients_leave_at_every_stage() {
             let engine = engine();
             let held = Gate::closed();
             engine.on("GET", "/info", Answer::json(200, "{}").after(&held));
-            let setup = Setup::new(shards, allow(&["GET /**", "POST /images/load", "POST /containers/*/attach"]));
+            let setup = Setup::new(shards, allow(&["GET /**", "POST /upload", "POST /containers/*/attach"]));
             let proxy = if tcp { setup.tcp() } else { setup }.start(engine.socket());
             proxy.must_serve();
             let before = proxy.descriptors();
@@ -533,10 +536,10 @@ fn clients_leave_at_every_stage() {
                 ("GET /events HTTP/1.1\r\nHost: d\r\n\r\n", Some(" 200 ")),
                 ("GET /images/i/get HTTP/1.1\r\nHost: d\r\n\r\n", Some(" 200 ")),
                 ("GET /info HTTP/1.1\r\nHost: d\r\n\r\n", None),
-                ("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000\r\n\r\nabc", None),
-                ("POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", None),
+                ("POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000\r\n\r\nabc", None),
+                ("POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", None),
                 (
-                    "POST /images/load HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+                    "POST /upload HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
                     Some(" 100 "),
                 ),
                 ("POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n", Some(" 101 ")),
@@ -571,7 +574,8 @@ fn clients_leave_at_every_stage() {
 #[test]
 fn who_leaves_behind_a_flood_is_missed() {
     on_shards(|shards| {
-        for (tcp, floods) in [(false, true), (true, true), (true, false)] {
+        // Over TCP no more than fits: an end that is stuck behind bytes on the client's side is seen by nobody.
+        for (tcp, flood) in [(false, 4 << 20), (true, 40 << 10), (true, 0)] {
             let engine = engine();
             engine.on(
                 "GET",
@@ -588,12 +592,18 @@ fn who_leaves_behind_a_flood_is_missed() {
             client.send("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
             assert!(client.head().unwrap().contains(" 200 "));
             client.send("GET /_ping HT");
-            // Until it stays full: the proxy reads no further.
-            while floods && client.send_what_fits(&[b'G'; 1 << 20]) > 0 {
+            let mut sent = 0;
+            while sent < flood {
+                let more = client.send_what_fits(&vec![b'G'; flood - sent]);
+                sent += more;
+                if more == 0 {
+                    break;
+                }
+                // It stays full when the proxy reads no further.
                 std::thread::park_timeout(Duration::from_millis(100));
             }
             drop(client);
-            assert!(engine.wait_for_open_at_most(0, PATIENCE), "still held open; tcp: {tcp}, flood: {floods}");
+            assert!(engine.wait_for_open_at_most(0, PATIENCE), "still held open; tcp: {tcp}, flood: {flood}");
         }
     });
 }

@@ -8,7 +8,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use sockguard::scripted::ScriptedEngine;
+use sockguard::scripted::{Answer, ScriptedEngine};
 use support::{Client, Proxy, Setup, allow, eventually, on_shards};
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ const MIB: u64 = 1 << 10;
 fn engine() -> (TempDir, ScriptedEngine) {
     let folder = tempfile::tempdir().unwrap();
     let engine = ScriptedEngine::start(folder.path().join("engine.sock")).unwrap();
+    // Nothing that the proxy would look into.
+    engine.on("POST", "/upload", Answer::json(200, "{}"));
     (folder, engine)
 }
 
@@ -37,7 +39,7 @@ fn transfers_pass_through_without_staying() {
         for tcp in [false, true] {
             let (_folder, engine) = engine();
             engine.set_image_bytes(TRANSFER_BYTES as u64);
-            let setup = Setup::new(shards, allow(&["GET /**", "POST /images/load"]));
+            let setup = Setup::new(shards, allow(&["GET /**", "POST /upload"]));
             let proxy = if tcp { setup.tcp() } else { setup }.start(engine.socket());
             let grown = growth(&proxy, || {
                 let mut client = proxy.connect();
@@ -48,8 +50,7 @@ fn transfers_pass_through_without_staying() {
             assert!(grown < 16 * MIB, "download: {grown} KiB");
             let grown = growth(&proxy, || {
                 let mut client = proxy.connect();
-                client
-                    .send(format!("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n"));
+                client.send(format!("POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: {TRANSFER_BYTES}\r\n\r\n"));
                 let piece = vec![7; 1 << 20];
                 (0..TRANSFER_BYTES / piece.len()).for_each(|_| client.send(&piece));
                 assert_eq!(client.answer().unwrap().status, 200);
@@ -57,7 +58,7 @@ fn transfers_pass_through_without_staying() {
             assert!(grown < 16 * MIB, "upload: {grown} KiB");
             let grown = growth(&proxy, || {
                 let mut client = proxy.connect();
-                client.send("POST /images/load HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n");
+                client.send("POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n");
                 let piece = [b"8000\r\n".to_vec(), vec![7; 0x8000], b"\r\n".to_vec()].concat();
                 (0..TRANSFER_BYTES / 0x8000).for_each(|_| client.send(&piece));
                 client.send("0\r\n\r\n");
@@ -139,12 +140,12 @@ fn large_heads_leave_nothing_behind() {
     let (_folder, engine) = engine();
     let proxy = Setup::new(1, allow(&["GET /_ping"])).start(engine.socket());
     proxy.must_serve();
-    let path = format!("GET /%41{} HTTP/1.1\r\nHost: d\r\n", "/./a".repeat(200_000));
+    let path = format!("GET /%41{} HTTP/1.1\r\nHost: d\r\n", "/./a".repeat(100_000));
     let fields = format!("GET /a HTTP/1.1\r\nHost: d\r\n{}", "b:\r\n".repeat(32_000));
     for (what, head) in [("paths", path), ("fields", fields)] {
         let before = proxy.memory_kib("VmRSS");
         // Together, so that each of them has buffers of its own.
-        let mut clients: Vec<Client> = (0..100).map(|_| proxy.connect()).collect();
+        let mut clients: Vec<Client> = (0..50).map(|_| proxy.connect()).collect();
         for client in &mut clients {
             client.send(&head);
         }
@@ -154,7 +155,7 @@ fn large_heads_leave_nothing_behind() {
         }
         drop(clients);
         let kept = || proxy.memory_kib("VmRSS").saturating_sub(before);
-        assert!(eventually(|| kept() < 24 * MIB), "{what}: {} KiB are still there", kept());
+        assert!(eventually(|| kept() < 16 * MIB), "{what}: {} KiB are still there", kept());
     }
 }
 

@@ -113,7 +113,7 @@ impl Setup {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         if let Some(limit) = self.descriptors {
             let limit = rustix::process::Rlimit { current: Some(limit), maximum: Some(limit) };
-            let lower = move || Ok(rustix::process::setrlimit(rustix::process::Resource::Nofile, limit.clone())?);
+            let lower = move || Ok(rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)?);
             // SAFETY: between fork and exec it makes one system call and allocates nothing.
             unsafe { command.pre_exec(lower) };
         }
