@@ -142,3 +142,8 @@ pub const ARCHIVE_MAX_LINKS: usize = 512 << 10;
 pub const MULTIPART_HEADERS_MAX_BYTES: usize = 64 << 10;
 /// Longest boundary of a multipart body (RFC 2046 §5.1.1).
 pub const MULTIPART_BOUNDARY_MAX_BYTES: usize = 70;
+/// Most options that `Connection` may name in one head.
+pub const CONNECTION_OPTIONS_MAX: usize = 64;
+/// How long a start waits for an address that the kernel still holds for a process that was killed: its rings, and with
+/// them its listeners, are taken down after its end is known.
+pub const BIND_PATIENCE: Duration = Duration::from_secs(2);
