@@ -84,7 +84,7 @@ fn archive(first: &str, content: &str, file_bytes: usize, total_bytes: usize) ->
         random ^= random << 17;
         let word = WORDS[(random % WORDS.len() as u64) as usize];
         body.extend_from_slice(word.as_bytes());
-        if random % 7 == 0 {
+        if random.is_multiple_of(7) {
             body.extend_from_slice(format!(" {:x} ", random >> 50).as_bytes());
         }
     }
