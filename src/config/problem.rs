@@ -81,9 +81,24 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
-            write!(out, "{}: ", self.path)?;
+            write!(out, "{}: ", Visible(&self.path))?;
         }
-        write!(out, "{}{}", self.text, self.origin)
+        write!(out, "{}{}", Visible(&self.text), self.origin)
+    }
+}
+
+/// A text without what a terminal obeys or does not show. Keys and variables come from the file as they are, and a
+/// colour code or a line end in one of them must not forge what the operator reads.
+struct Visible<'text>(&'text str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        self.0.chars().try_for_each(|character| match character {
+            // These two would be escaped as well, but belong to ordinary messages.
+            '\'' | '"' | '\\' => out.write_char(character),
+            _ => write!(out, "{}", character.escape_debug()),
+        })
     }
 }
 
@@ -207,6 +222,13 @@ mod tests {
         assert_eq!(several.to_string(), "first");
         several.push(problem(Origin::Variable("LOG_LEVEL".into())));
         assert_eq!(several.to_string(), "2 problems:\n  - first\n  - log.level: is wrong (from LOG_LEVEL)");
+    }
+
+    #[test]
+    fn a_key_cannot_forge_what_the_operator_reads() {
+        let path = "log.\u{1b}[31m\nlevel\u{202e}".to_owned();
+        let problem = Problem { path, text: "is \"é\\n\", with \u{85}".into(), origin: Origin::Line(3) };
+        assert_eq!(problem.to_string(), "log.\\u{1b}[31m\\nlevel\\u{202e}: is \"é\\n\", with \\u{85} (line 3)");
     }
 
     #[test]

@@ -36,7 +36,6 @@ fn paths(config: &Config) -> Vec<String> {
         ("admin.enabled", config.admin.enabled),
         ("reload.enabled", config.reload.enabled),
         ("policy_bundle.enabled", config.policy_bundle.enabled),
-        ("health.watchdog.enabled", config.health.watchdog.enabled),
         ("response.visible_resource_labels", !response.visible_resource_labels.is_empty()),
         ("response.name_patterns", !response.name_patterns.is_empty()),
         ("response.image_patterns", !response.image_patterns.is_empty()),

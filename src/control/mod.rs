@@ -6,5 +6,6 @@
 mod server;
 mod shards;
 mod signals;
+mod watchdog;
 
 pub use server::{ServeError, Server, Stopped};

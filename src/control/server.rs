@@ -8,6 +8,8 @@ use arc_swap::ArcSwap;
 
 use super::shards::{Common, Event, Shards};
 use super::signals::{self, Stop};
+use super::watchdog::{Watch, Watchdog};
+use crate::config::build::VERSION;
 use crate::config::{ListenAddress, Settings};
 use crate::engine::reach::{self, ReachError};
 use crate::limits;
@@ -54,6 +56,7 @@ pub struct Server {
     binding: Option<UnixBinding>,
     common: Common,
     upstream: PathBuf,
+    watch_interval: Option<Duration>,
 }
 
 /// What ends the wait of the supervisor.
@@ -92,7 +95,9 @@ impl Server {
             listener,
             health_path: settings.health.as_ref().map(|health| path(&health.path)),
             metrics_path: settings.metrics.as_ref().map(|metrics| path(&metrics.path)),
+            watched: settings.watchdog.map(|_| Arc::default()),
             upstream: settings.upstream.clone(),
+            version: VERSION,
             started: Instant::now(),
             ownership,
             shards: cpus.len(),
@@ -101,7 +106,15 @@ impl Server {
         let published = Arc::new(ArcSwap::from_pointee(Generation::new(plan)));
         let workers = Workers::start(cpus.len())?;
         let common = Common { facts: Arc::new(facts), published, observer, workers };
-        Ok(Server { cpus, listening, address, binding, common, upstream: settings.upstream.clone() })
+        Ok(Server {
+            cpus,
+            listening,
+            address,
+            binding,
+            common,
+            upstream: settings.upstream.clone(),
+            watch_interval: settings.watchdog,
+        })
     }
 
     /// Where it listens: `unix:PATH` or `tcp://ADDRESS`.
@@ -119,8 +132,15 @@ impl Server {
     /// # Errors
     /// A shard could not be started or ended unasked; the others have been drained.
     pub fn run(self, serving: impl FnOnce(&str)) -> Result<Stopped, ServeError> {
-        let Server { cpus, listening, address, binding, common, .. } = self;
-        let outcome = supervise(&cpus, listening, &common, || serving(&address));
+        let Server { cpus, listening, address, binding, common, upstream, watch_interval } = self;
+        let watchdog = watch_interval.zip(common.facts.watched.clone()).map(|(interval, observation)| {
+            let metrics = common.observer.metrics.clone();
+            Watchdog::start(Watch { socket: upstream, interval, observation, metrics })
+        });
+        let outcome = watchdog
+            .transpose()
+            .map_err(ServeError::from)
+            .and_then(|watchdog| supervise(&cpus, listening, &common, || serving(&address), watchdog));
         if let Some(binding) = binding
             && let Err(error) = binding.remove()
         {
@@ -135,6 +155,7 @@ fn supervise(
     listening: Listening,
     common: &Common,
     serving: impl FnOnce(),
+    watchdog: Option<Watchdog>,
 ) -> Result<Stopped, ServeError> {
     let (report, events) = flume::unbounded();
     let (wake, wakes) = flume::unbounded();
@@ -169,6 +190,7 @@ fn supervise(
             }
         }
     }
+    drop(watchdog);
     shards.drain();
     let deadline = Instant::now() + limits::DRAIN_BUDGET + SHUTDOWN_SLACK;
     while alive > 0 {

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -59,6 +60,30 @@ pub fn connect_blocking(socket: &Path, limit: Duration) -> io::Result<()> {
             outcome => return Ok(outcome?),
         }
     }
+}
+
+/// The latest observation of a watchdog, for every shard to read.
+#[derive(Debug, Default)]
+pub struct Observation(AtomicU8);
+
+const UNKNOWN: u8 = 0;
+const UP: u8 = 1;
+const DOWN: u8 = 2;
+
+impl Observation {
+    /// Records an observation; returns the one before.
+    pub fn record(&self, is_up: bool) -> Option<bool> {
+        known(self.0.swap(if is_up { UP } else { DOWN }, Ordering::Relaxed))
+    }
+
+    /// Whether the Engine was up when it was last looked at; `None` before the first look.
+    pub fn latest(&self) -> Option<bool> {
+        known(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn known(state: u8) -> Option<bool> {
+    (state != UNKNOWN).then_some(state == UP)
 }
 
 /// One shard's view of the Engine's liveness, with the cache of spec 60 §7: concurrent questions share one check.

@@ -31,6 +31,10 @@ enum State {
         size: u64,
         digits: u8,
     },
+    /// In blanks behind the size: an extension or the line's end has to follow.
+    Blanks {
+        size: u64,
+    },
     /// In the extension behind the size.
     Extension {
         size: u64,
@@ -114,12 +118,21 @@ impl Decoder {
     fn next(&mut self, byte: u8) -> Result<State, ChunkError> {
         match self.state {
             State::Size { size, digits } => self.size(byte, size, digits),
+            State::Blanks { size } => {
+                self.lengthen_line()?;
+                match byte {
+                    b' ' | b'\t' => Ok(State::Blanks { size }),
+                    b';' => Ok(State::Extension { size }),
+                    b'\r' => Ok(State::SizeEnd { size }),
+                    // `1 2` is one, two or twelve, depending on who reads it.
+                    _ => Err(ChunkError::Line),
+                }
+            }
             State::Extension { size } => {
-                self.line_bytes += 1;
+                self.lengthen_line()?;
                 match byte {
                     b'\r' => Ok(State::SizeEnd { size }),
                     b'\n' | 0 => Err(ChunkError::Line),
-                    _ if self.line_bytes > limits::CHUNK_LINE_MAX_BYTES => Err(ChunkError::Line),
                     _ => Ok(State::Extension { size }),
                 }
             }
@@ -140,13 +153,19 @@ impl Decoder {
         }
     }
 
+    fn lengthen_line(&mut self) -> Result<(), ChunkError> {
+        self.line_bytes += 1;
+        if self.line_bytes > limits::CHUNK_LINE_MAX_BYTES { Err(ChunkError::Line) } else { Ok(()) }
+    }
+
     fn size(&self, byte: u8, size: u64, digits: u8) -> Result<State, ChunkError> {
         let digit = match byte {
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
             b'\r' if digits > 0 => return Ok(State::SizeEnd { size }),
-            b';' | b' ' | b'\t' if digits > 0 => return Ok(State::Extension { size }),
+            b' ' | b'\t' if digits > 0 => return Ok(State::Blanks { size }),
+            b';' if digits > 0 => return Ok(State::Extension { size }),
             _ => return Err(ChunkError::Size),
         };
         // Sixteen digits fit 64 bits; a size of 2^63 or more is a negative number to the Engine.
@@ -167,9 +186,26 @@ impl Decoder {
             return Err(ChunkError::Trailers);
         }
         self.trailers.push(byte);
-        let at_end = self.trailers == b"\r\n" || self.trailers.ends_with(b"\r\n\r\n");
-        Ok(if at_end { State::End } else { State::Trailers })
+        if byte != b'\n' {
+            return Ok(State::Trailers);
+        }
+        let lines = self.trailers.strip_suffix(b"\r\n").unwrap_or_default();
+        let start = memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1);
+        match lines.get(start..) {
+            None | Some([]) => Ok(State::End),
+            Some(line) if is_field_line(line) => Ok(State::Trailers),
+            Some(_) => Err(ChunkError::Trailers),
+        }
     }
+}
+
+/// Whether a trailer line is `name: value`, as header lines have to be: it goes on as one.
+fn is_field_line(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else { return false };
+    let (name, value) = line.split_at(colon);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_value = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    !name.is_empty() && name.iter().all(is_name) && value.iter().all(is_value)
 }
 
 /// Writes the size line of a chunk of `length` bytes.
@@ -261,10 +297,17 @@ mod tests {
             (b"2\n{}", ChunkError::Size),
             (b"2;a\n{}", ChunkError::Line),
             (b"2\r{}", ChunkError::Line),
+            (b"1 2\r\n{}", ChunkError::Line),
+            (b"2 \t x\r\n{}", ChunkError::Line),
             (b"2\r\n{}{}", ChunkError::DataEnd),
             (b"2\r\n{}\n", ChunkError::DataEnd),
             (b"0\r\nA: b\n\r\n", ChunkError::Trailers),
             (b"0\r\nA: \rb\r\n\r\n", ChunkError::Trailers),
+            (b"0\r\nA: b\r\n c\r\n\r\n", ChunkError::Trailers),
+            (b"0\r\nA: b\x1b\r\n\r\n", ChunkError::Trailers),
+            (b"0\r\nA : b\r\n\r\n", ChunkError::Trailers),
+            (b"0\r\n: b\r\n\r\n", ChunkError::Trailers),
+            (b"0\r\nnonsense\r\n\r\n", ChunkError::Trailers),
         ];
         for (wire, want) in table {
             assert_eq!(decode(&[wire]).map(|_| ()), Err(*want), "{}", wire.escape_ascii());
@@ -274,6 +317,9 @@ mod tests {
         let long = [&b"0\r\n"[..], &[b'a'; limits::TRAILERS_MAX_BYTES + 1]].concat();
         assert_eq!(decode(&[&long]).map(|_| ()), Err(ChunkError::Trailers));
         assert!(decode(&[b"7fffffff\r\nabc"]).is_ok());
+        for neighbour in [&b"2 \r\n{}\r\n0\r\n\r\n"[..], b"2\t ;x y\r\n{}\r\n0 \r\nA:\tb\xff\r\nB:\r\n\r\n"] {
+            assert!(decode(&[neighbour]).is_ok_and(|(body, ..)| body == b"{}"), "{}", neighbour.escape_ascii());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::archive::{FORM_BODY, Upload};
 use super::options::ImagePullOptions;
 use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
-use super::reference::{RegistryRules, Verdict};
+use super::reference::RegistryRules;
 use super::request::Request;
 use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value};
 use super::text::is_blank;
@@ -33,11 +33,8 @@ fn judge(upload: &Upload<'_>, options: &ImagePullOptions) -> Judged {
         return deny_value(format_args!("importing images from {} is not allowed", Quoted(&source)));
     }
     let ImagePullOptions { allow_all_registries, allow_official, ref allowed_registries, .. } = *options;
-    match (RegistryRules { allow_all_registries, allow_official, allowed_registries }).judge(&image) {
-        Verdict::NotListed(registry) => deny_value(format_args!("registry {} is not allowlisted", Quoted(&registry))),
-        // What names no image pulls none.
-        Verdict::Allowed | Verdict::Unreadable => Ok(()),
-    }
+    // What names no image pulls none.
+    RegistryRules { allow_all_registries, allow_official, allowed_registries }.require(&image)
 }
 
 #[cfg(test)]

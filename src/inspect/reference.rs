@@ -6,6 +6,9 @@
 
 use std::borrow::Cow;
 
+use super::reason::Quoted;
+use super::stop::{Judged, deny_value};
+
 const DOCKER_HUB: &str = "docker.io";
 /// The name under which old clients know Docker Hub.
 const DOCKER_HUB_INDEX: &str = "index.docker.io";
@@ -79,6 +82,16 @@ impl RegistryRules<'_> {
             || (origin.is_official && self.allow_official)
             || self.allowed_registries.iter().any(|listed| normal_registry(listed) == origin.registry);
         if is_allowed { Verdict::Allowed } else { Verdict::NotListed(origin.registry) }
+    }
+
+    /// Denies an image from a registry that is not allowed. What names no image is the Engine's to refuse.
+    pub(crate) fn require(&self, reference: &str) -> Judged {
+        match self.judge(reference) {
+            Verdict::NotListed(registry) => {
+                deny_value(format_args!("registry {} is not allowlisted", Quoted(&registry)))
+            }
+            Verdict::Allowed | Verdict::Unreadable => Ok(()),
+        }
     }
 
     /// Whether no image at all can be allowed.

@@ -3,7 +3,10 @@
 //! Owns the denial body, the generic message body and what a verbose denial hides. Headers and status are the HTTP
 //! layer's. Everything is appended to the caller's buffer; bytes that are not UTF-8 become U+FFFD.
 
+use std::borrow::Cow;
+
 use super::plan::Verbosity;
+use crate::json::escape::{append_html_safe_string, append_lossy_html_safe_string};
 use crate::target::RequestPath;
 
 /// `message` of every denial by rule or inspector.
@@ -13,14 +16,13 @@ pub const DENIED_MESSAGE: &str = "request denied by sockguard policy";
 /// out. The path is the one received, decoded, without query, and with the names of secrets and unlock keys hidden.
 pub fn deny_body(out: &mut Vec<u8>, verbosity: Verbosity, method: &[u8], path: &RequestPath, reason: &str) {
     out.extend_from_slice(b"{\"message\":");
-    push_string(out, [DENIED_MESSAGE.as_bytes()]);
+    append_html_safe_string(out, DENIED_MESSAGE);
     match verbosity {
         Verbosity::Minimal => {}
         Verbosity::Verbose => {
-            push_member(out, b",\"method\":", [method]);
-            let [prefix, rest] = shown_path(path);
-            push_member(out, b",\"path\":", [prefix, rest]);
-            push_member(out, b",\"reason\":", [reason.as_bytes()]);
+            push_member(out, b",\"method\":", method);
+            push_member(out, b",\"path\":", &shown_path(path));
+            push_member(out, b",\"reason\":", reason.as_bytes());
         }
     }
     out.extend_from_slice(b"}\n");
@@ -29,57 +31,27 @@ pub fn deny_body(out: &mut Vec<u8>, verbosity: Verbosity, method: &[u8], path: &
 /// Appends `{"message":"…"}` and a line feed.
 pub fn message_body(out: &mut Vec<u8>, message: &str) {
     out.extend_from_slice(b"{\"message\":");
-    push_string(out, [message.as_bytes()]);
+    append_html_safe_string(out, message);
     out.extend_from_slice(b"}\n");
 }
 
-/// The path that a verbose denial shows, in two parts. What is hidden is decided on the canonical path: the spelling
-/// that the client chose must not get a name past it.
-fn shown_path(path: &RequestPath) -> [&[u8]; 2] {
+/// The path that a verbose denial shows. What is hidden is decided on the canonical path: the spelling that the client
+/// chose must not get a name past it.
+fn shown_path(path: &RequestPath) -> Cow<'_, [u8]> {
     let canonical = path.canonical();
     if canonical.starts_with(b"/secrets/") {
-        [path.version_prefix(), b"/secrets/<redacted>"]
+        [path.version_prefix(), b"/secrets/<redacted>"].concat().into()
     } else if canonical == b"/swarm/unlockkey" {
-        [path.version_prefix(), b"/swarm/<redacted>"]
+        [path.version_prefix(), b"/swarm/<redacted>"].concat().into()
     } else {
-        [path.decoded(), b""]
+        path.decoded().into()
     }
 }
 
-fn push_member<const PARTS: usize>(out: &mut Vec<u8>, key: &[u8], parts: [&[u8]; PARTS]) {
-    if parts.iter().any(|part| !part.is_empty()) {
+fn push_member(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    if !value.is_empty() {
         out.extend_from_slice(key);
-        push_string(out, parts);
-    }
-}
-
-/// A JSON string of the concatenated parts. `<`, `>` and `&` are escaped so that no browser takes the answer for markup.
-fn push_string<const PARTS: usize>(out: &mut Vec<u8>, parts: [&[u8]; PARTS]) {
-    out.push(b'"');
-    for chunk in parts.iter().flat_map(|part| part.utf8_chunks()) {
-        push_escaped(out, chunk.valid());
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
-    out.push(b'"');
-}
-
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for &byte in text.as_bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x00..=0x1f | b'<' | b'>' | b'&' | 0x7f => {
-                let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or(b'0');
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-            }
-            _ => out.push(byte),
-        }
+        append_lossy_html_safe_string(out, value);
     }
 }
 

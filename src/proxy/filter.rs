@@ -81,6 +81,11 @@ async fn read_and_edit<T: Transport>(
     if clean? && delivery.reusable {
         context.shard.engine.give_back(engine);
     }
+    if exchange.scratch.is_empty() {
+        // Nothing to read: the removal of a service answers so on a covered path (spec 50 C1).
+        forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(0), ..delivery });
+        return Ok(0);
+    }
     let generation = exchange.generation.clone();
     let matcher = generation.as_deref().and_then(|one| one.redaction.covers(exchange.path.canonical()));
     let matcher = matcher.ok_or(Cut::Refused("no policy"))?;

@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::chain;
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
-use super::shard::Shard;
+use super::shard::{Facts, Shard};
 use super::transport::Transport;
 use crate::http::forward::Correlation;
 use crate::http::{FieldName, Framing, Version, reply};
@@ -51,27 +51,31 @@ pub(super) async fn serve<T: Transport>(
         }
         LocalEndpoint::Health => {
             let shard = context.shard;
-            let alive = shard.liveness.check(shard.engine.socket()).await;
+            let alive = match shard.facts.watched.as_ref().and_then(|watched| watched.latest()) {
+                Some(true) => Ok(()),
+                Some(false) => Err("the watchdog cannot reach it".to_owned()),
+                None => shard.liveness.check(shard.engine.socket()).await,
+            };
             if let Err(error) = &alive {
                 let socket = shard.engine.socket().display();
                 tracing::warn!(%error, upstream_socket = %socket, "health check failed: upstream unreachable");
             }
-            append_health(&mut exchange.scratch, alive.is_ok(), shard.facts.started.elapsed().as_secs());
+            append_health(&mut exchange.scratch, alive.is_ok(), &shard.facts);
             respond(context, exchange, if alive.is_ok() { 200 } else { 503 }, reply::JSON).await
         }
     }
 }
 
-fn append_health(out: &mut Vec<u8>, alive: bool, uptime_seconds: u64) {
+fn append_health(out: &mut Vec<u8>, alive: bool, facts: &Facts) {
     out.extend_from_slice(if alive {
         b"{\"status\":\"healthy\",\"upstream\":\"connected\""
     } else {
         b"{\"status\":\"unhealthy\",\"upstream\":\"unreachable\",\"error\":\"upstream unreachable\""
     });
     out.extend_from_slice(b",\"version\":\"");
-    out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
+    out.extend_from_slice(facts.version.as_bytes());
     out.extend_from_slice(b"\",\"uptime_seconds\":");
-    out.extend_from_slice(itoa::Buffer::new().format(uptime_seconds).as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(facts.started.elapsed().as_secs()).as_bytes());
     out.extend_from_slice(b"}\n");
 }
 

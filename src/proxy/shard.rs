@@ -13,7 +13,7 @@ use super::filter::LongAnswers;
 use super::generation::{Policy, Published};
 use super::places::Places;
 use crate::engine::Engine;
-use crate::engine::reach::Liveness;
+use crate::engine::reach::{Liveness, Observation};
 use crate::inspect;
 use crate::limits;
 use crate::observe::{Observer, ShardObserver};
@@ -36,8 +36,12 @@ pub struct Facts {
     pub health_path: Option<Box<[u8]>>,
     /// Path of the metrics endpoint, when it is on.
     pub metrics_path: Option<Box<[u8]>>,
+    /// What the watchdog sees, when it runs.
+    pub watched: Option<Arc<Observation>>,
     /// The Engine's socket.
     pub upstream: PathBuf,
+    /// Version of the product.
+    pub version: &'static str,
     /// When the process started.
     pub started: Instant,
     /// What records say of ownership.

@@ -45,7 +45,7 @@ pub(super) struct Field {
 /// The root of an answer.
 #[derive(Clone, Debug)]
 pub(super) enum Root {
-    /// An array of objects; null elements stay.
+    /// An array of objects; null elements stay, but a null in the array's place does not pass.
     List(Object),
     /// One object; null stays.
     Inspect(Object),

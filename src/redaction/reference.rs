@@ -19,7 +19,7 @@ pub(super) fn redact(endpoint: Endpoint, toggles: Toggles, answer: &[u8]) -> Opt
         return None;
     }
     let documents: Vec<&Tree> = match (&root.kind, endpoint.is_list()) {
-        (Kind::Null, _) => vec![],
+        (Kind::Null, false) => vec![],
         (Kind::Array(elements), true) => elements.iter().filter(|element| element.kind != Kind::Null).collect(),
         (Kind::Object(_), false) => vec![&root],
         _ => return None,

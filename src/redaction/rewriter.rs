@@ -89,7 +89,7 @@ impl Rewriter<'_, '_> {
     fn document(&mut self, root: &Root) -> Result<(), Rejected> {
         let first = self.walk.next()?;
         let behind = match (root, first.byte) {
-            (_, b'n') => self.walk.skip(first)?,
+            (Root::Inspect(_), b'n') => self.walk.skip(first)?,
             (Root::List(element), b'[') => self.list(element)?,
             (Root::Inspect(object), b'{') => self.object(object)?,
             (Root::List(_) | Root::Inspect(_), _) => return self.misshapen(first),

@@ -135,6 +135,8 @@ fn answers_are_edited_or_rejected_as_the_table_says() {
         (INSPECT, "{}\u{0}", None),
         (INSPECT, "\u{feff}{}", None),
         ("/containers/json", "[]", Some(SAME)),
+        ("/containers/json", "[null]", Some(SAME)),
+        ("/containers/json", "null", None),
         (
             "/containers/json",
             r#"[null,{"Mounts":[{"Source":"/s"}]}]"#,
