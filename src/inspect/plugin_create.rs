@@ -385,6 +385,20 @@ mod tests {
     }
 
     #[test]
+    fn parts_share_one_budget() {
+        let archive = plugin(HARMLESS).bytes();
+        let compressed = gzip(&archive);
+        let mut budget = archive.len() as u64 + 100;
+        assert!(matches!(find_in_gzip(&mut &compressed[..], &mut budget), Ok(Found::File(_))));
+        assert_eq!(budget, 100);
+        let overrun = find_in_gzip(&mut &compressed[..], &mut budget);
+        assert!(matches!(overrun, Err(ArchiveError::DecompressedTooLong)));
+        let outcome = WORDING.conclude(overrun.map(drop).map_err(Into::into)).unwrap();
+        let reason = "plugin create denied: decompressed plugin archive exceeds 4294967296 byte limit";
+        assert_eq!(outcome, Outcome::Denied(reason.into()));
+    }
+
+    #[test]
     fn a_form_that_begins_like_an_archive_is_one() {
         let good = plugin(HARMLESS).bytes();
         let evil = plugin(r#"{"IpcHost":true}"#).bytes();

@@ -20,10 +20,20 @@ pub(super) struct Records {
     pub(super) sparse_name: Option<Vec<u8>>,
     /// The file gets capabilities, which raise privileges as set-user-id does.
     pub(super) has_capabilities: bool,
-    sparse_major: Option<Vec<u8>>,
-    sparse_minor: Option<Vec<u8>>,
-    has_sparse_map: bool,
+}
+
+/// The records as they stand. An empty value is one: readers for which the last of two values counts take it for none.
+#[derive(Default)]
+struct Stated<'p> {
+    path: Option<&'p [u8]>,
+    link: Option<&'p [u8]>,
+    size: Option<&'p [u8]>,
+    sparse_name: Option<&'p [u8]>,
+    sparse_major: Option<&'p [u8]>,
+    sparse_minor: Option<&'p [u8]>,
+    sparse_map: Option<&'p [u8]>,
     has_sparse_record: bool,
+    has_capabilities: bool,
 }
 
 impl Records {
@@ -32,19 +42,24 @@ impl Records {
     /// # Errors
     /// [`ArchiveError::MalformedExtension`], [`ArchiveError::Contradiction`].
     pub(super) fn parse(mut payload: &[u8]) -> Result<Records, ArchiveError> {
-        let mut records = Records::default();
+        let mut stated = Stated::default();
         while !payload.is_empty() {
             let (key, value, rest) = next_record(payload).ok_or(ArchiveError::MalformedExtension)?;
             payload = rest;
-            records.add(key, value)?;
+            stated.add(key, value)?;
         }
-        records.is_sparse = match (records.sparse_major.as_deref(), records.sparse_minor.as_deref()) {
-            (Some(b"0"), Some(b"0" | b"1")) | (Some(b"1"), Some(b"0")) => true,
-            (None, None) if records.has_sparse_map => true,
-            (None, None) if !records.has_sparse_record => false,
-            _ => return Err(ArchiveError::MalformedExtension),
+        let size = match stated.size {
+            None | Some(b"") => None,
+            Some(size) => Some(decimal(size).ok_or(ArchiveError::MalformedExtension)?),
         };
-        Ok(records)
+        Ok(Records {
+            path: text(stated.path)?,
+            link: text(stated.link)?,
+            size,
+            is_sparse: stated.is_sparse()?,
+            sparse_name: text(stated.sparse_name)?,
+            has_capabilities: stated.has_capabilities,
+        })
     }
 
     /// Whether the records would change what an entry is. In a global header they may not: some readers apply them to
@@ -52,47 +67,54 @@ impl Records {
     pub(super) fn change_entries(&self) -> bool {
         self.path.is_some() || self.link.is_some() || self.size.is_some() || self.is_sparse || self.has_capabilities
     }
+}
 
-    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), ArchiveError> {
+impl<'p> Stated<'p> {
+    fn add(&mut self, key: &[u8], value: &'p [u8]) -> Result<(), ArchiveError> {
         self.has_sparse_record |= key.starts_with(b"GNU.sparse.");
-        match key {
-            b"path" => state_text(&mut self.path, value, "name"),
-            b"linkpath" => state_text(&mut self.link, value, "link"),
-            b"size" if !value.is_empty() => {
-                state(&mut self.size, decimal(value).ok_or(ArchiveError::MalformedExtension)?, "size")
-            }
-            b"GNU.sparse.name" => state_text(&mut self.sparse_name, value, "name"),
-            b"GNU.sparse.major" => state_text(&mut self.sparse_major, value, "sparse layout"),
-            b"GNU.sparse.minor" => state_text(&mut self.sparse_minor, value, "sparse layout"),
-            // The map of layout 0.1, and of 0.0, where it is one record after another.
-            b"GNU.sparse.map" | b"GNU.sparse.offset" => {
-                self.has_sparse_map = true;
-                Ok(())
-            }
+        let (slot, what) = match key {
+            b"path" => (&mut self.path, "name"),
+            b"linkpath" => (&mut self.link, "link"),
+            b"size" => (&mut self.size, "size"),
+            b"GNU.sparse.name" => (&mut self.sparse_name, "name"),
+            b"GNU.sparse.major" => (&mut self.sparse_major, "sparse layout"),
+            b"GNU.sparse.minor" => (&mut self.sparse_minor, "sparse layout"),
+            b"GNU.sparse.map" => (&mut self.sparse_map, "sparse layout"),
+            // The map of layout 0.0, one record after another. Nobody writes it, and readers join it differently.
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => return Err(ArchiveError::MalformedExtension),
             b"SCHILY.xattr.security.capability" => {
                 self.has_capabilities = true;
-                Ok(())
+                return Ok(());
             }
-            _ => Ok(()),
+            _ => return Ok(()),
+        };
+        if slot.is_some_and(|stated| stated != value) {
+            return Err(ArchiveError::Contradiction(what));
+        }
+        *slot = Some(value);
+        Ok(())
+    }
+
+    /// Whether the entry is sparse in a layout that is known.
+    fn is_sparse(&self) -> Result<bool, ArchiveError> {
+        let [major, minor, map] =
+            [self.sparse_major, self.sparse_minor, self.sparse_map].map(Option::unwrap_or_default);
+        match (major, minor) {
+            (b"0", b"0" | b"1") | (b"1", b"0") => Ok(true),
+            (b"", b"") if !map.is_empty() => Ok(true),
+            (b"", b"") if !self.has_sparse_record => Ok(false),
+            _ => Err(ArchiveError::MalformedExtension),
         }
     }
 }
 
-/// Notes a text; an empty one states nothing.
-fn state_text(slot: &mut Option<Vec<u8>>, value: &[u8], what: &'static str) -> Result<(), ArchiveError> {
+/// A value that is a text; an empty one states nothing.
+fn text(value: Option<&[u8]>) -> Result<Option<Vec<u8>>, ArchiveError> {
     match value {
-        b"" => Ok(()),
-        _ if memchr(0, value).is_some() => Err(ArchiveError::MalformedExtension),
-        _ => state(slot, value.to_vec(), what),
+        None | Some(b"") => Ok(None),
+        Some(value) if memchr(0, value).is_some() => Err(ArchiveError::MalformedExtension),
+        Some(value) => Ok(Some(value.to_vec())),
     }
-}
-
-fn state<T: PartialEq>(slot: &mut Option<T>, value: T, what: &'static str) -> Result<(), ArchiveError> {
-    if slot.as_ref().is_some_and(|stated| *stated != value) {
-        return Err(ArchiveError::Contradiction(what));
-    }
-    *slot = Some(value);
-    Ok(())
 }
 
 /// Key, value and what follows the first record: `LENGTH KEY=VALUE\n`, the length counting itself.
@@ -147,7 +169,12 @@ mod tests {
         assert!(matches!(parse(&[("path", "a"), ("path", "b")]), Err(ArchiveError::Contradiction("name"))));
         assert!(matches!(parse(&[("linkpath", "a"), ("linkpath", "b")]), Err(ArchiveError::Contradiction("link"))));
         assert!(matches!(parse(&[("size", "1"), ("size", "2")]), Err(ArchiveError::Contradiction("size"))));
-        assert!(parse(&[("size", "1"), ("size", "01")]).is_ok());
+        assert!(parse(&[("size", "1"), ("size", "1")]).is_ok());
+        // To a reader for which the last value counts, an empty one takes the first one back.
+        for key in ["path", "linkpath", "size", "GNU.sparse.map"] {
+            assert!(matches!(parse(&[(key, "1"), (key, "")]), Err(ArchiveError::Contradiction(_))), "{key}");
+            assert!(matches!(parse(&[(key, ""), (key, "1")]), Err(ArchiveError::Contradiction(_))), "{key}");
+        }
     }
 
     #[test]
@@ -182,11 +209,13 @@ mod tests {
             (&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "big")][..], Some(true)),
             (&[("GNU.sparse.major", "0"), ("GNU.sparse.minor", "1"), ("GNU.sparse.map", "0,1")], Some(true)),
             (&[("GNU.sparse.map", "0,1")], Some(true)),
-            (&[("GNU.sparse.size", "5"), ("GNU.sparse.offset", "0"), ("GNU.sparse.numbytes", "5")], Some(true)),
+            (&[("GNU.sparse.size", "5"), ("GNU.sparse.offset", "0"), ("GNU.sparse.numbytes", "5")], None),
+            (&[("GNU.sparse.map", "0,1"), ("GNU.sparse.offset", "")], None),
             (&[("path", "a")], Some(false)),
             (&[("GNU.sparse.major", "2"), ("GNU.sparse.minor", "0")], None),
             (&[("GNU.sparse.major", "1")], None),
             (&[("GNU.sparse.name", "big")], None),
+            (&[("GNU.sparse.name", "big"), ("GNU.sparse.map", "")], None),
             (&[("GNU.sparse.name", "big"), ("GNU.sparse.name", "bag"), ("GNU.sparse.map", "0,1")], None),
         ] {
             assert_eq!(parse(records).ok().map(|records| records.is_sparse), is_sparse, "{records:?}");

@@ -132,6 +132,7 @@ mod tests {
             good().symlink("Dockerfile", "b"),
             good().hard_link("Dockerfile", "b"),
             good().directory("Dockerfile/"),
+            Builder::new().pax(&[("GNU.sparse.map", "0,6")]).file("Dockerfile", "FROM a"),
             Builder::new().symlink("Dockerfile", "b"),
             Builder::new().directory("Dockerfile"),
             good().symlink("l", ".").file("l/Dockerfile", "FROM b"),
