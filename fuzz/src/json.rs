@@ -39,8 +39,8 @@ pub fn json_view(data: &[u8]) {
         let Ok(object) = view.object() else { return };
         for (name, field) in NAMES.iter().zip(object.fields(NAMES)) {
             assert_eq!(field.name(), *name);
-            same(field, root.field(name), &data[..]);
-            same(object.field(field.name()), root.field(name), &data[..]);
+            same(field, root.field(name), data);
+            same(object.field(field.name()), root.field(name), data);
         }
     });
     match (outcome, document) {

@@ -440,7 +440,7 @@ fn jobs_are_done_elsewhere_and_lost_ones_are_told() {
             assert_ne!(thread, here);
         }
         let lost = offload.begin(|| panic!("deliberate"));
-        assert!(poll_fn(|cx| lost.poll_result(cx)).await.map(|()| ()).is_none());
+        assert!(poll_fn(|cx| lost.poll_result(cx)).await.is_none());
         // The thread that panicked still works.
         let jobs: Vec<_> = (0..4).map(|number| offload.begin(move || number)).collect();
         for (number, job) in jobs.iter().enumerate() {

@@ -373,20 +373,22 @@ fn what_would_give_the_host_away_is_refused_and_its_neighbour_runs() {
     let mount = format!("{}:/data", &*volume);
     let table: &[(&[&str], &str)] = &[
         (&["--privileged"], "privileged"),
-        (&["-v", "/:/host"], "bind mount"),
-        (&["--mount", "type=bind,source=/etc,target=/x"], "bind mount"),
+        (&["-v", "/:/host"], "bind mount source \\\"/\\\""),
+        (&["--mount", "type=bind,source=/etc,target=/x"], "bind mount source \\\"/etc\\\""),
         (&["--pid", "host"], "host PID"),
         (&["--ipc", "host"], "host IPC"),
         (&["--network", "host"], "host network"),
-        (&["--cap-add", "SYS_ADMIN"], "SYS_ADMIN"),
+        (&["--cap-add", "SYS_ADMIN"], "capability \\\"SYS_ADMIN\\\""),
         (&["--device", "/dev/null:/dev/x"], "device"),
-        (&["--sysctl", "net.ipv4.ip_forward=1"], "sysctl"),
+        (&["--sysctl", "net.ipv4.ip_forward=1"], "setting sysctls"),
     ];
     for (arguments, word) in table {
         let command = [&["run", "--rm"], *arguments, &[IMAGE, "true"]].concat();
         let (code, text) = guarded.docker(&command).fails();
         assert_eq!(code, 125, "{command:?}: {text}");
-        assert!(text.to_lowercase().contains(&word.to_lowercase()), "{command:?} does not say why: {text}");
+        // The client shows the message, which is the same for all; the reason is for the operator.
+        assert!(text.contains("request denied by sockguard policy"), "{command:?}: {text}");
+        guarded.logs(&format!("container create denied: {word}"));
     }
     let harmless = ["-v", &mount, "--cap-drop", "NET_RAW", "--read-only", "-e", "A=b", "--memory", "64m"];
     let command = [&["run", "--rm"], harmless.as_slice(), &[IMAGE, "echo", "fine"]].concat();
@@ -403,7 +405,8 @@ fn a_build_that_runs_commands_is_refused_and_one_that_copies_is_not() {
         guarded.docker(&["build", "--tag", &image, "."])
     };
     let (_, text) = build(&format!("FROM {IMAGE}\nRUN id\n")).fails();
-    assert!(text.contains("RUN"), "{text}");
+    assert!(text.contains("request denied by sockguard policy"), "{text}");
+    guarded.logs("build denied: RUN");
     build(&format!("FROM {IMAGE}\nCOPY file /file\nCMD [\"cat\", \"/file\"]\n")).ok();
     assert_eq!(guarded.docker(&["run", "--rm", &image]).ok(), "content");
 }

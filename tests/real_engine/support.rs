@@ -14,6 +14,8 @@ use tempfile::TempDir;
 const COMMAND_SECONDS: &str = "120";
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(35);
+/// Until a line of the log is written.
+const LOGGED: Duration = Duration::from_secs(5);
 
 /// Socket of the Engine that `dev/docker-engine start` started.
 ///
@@ -71,7 +73,7 @@ impl Guarded {
                 "image_pull": {"allow_imports": true, "allow_all_registries": true},
                 "image_load": {"allow_all_registries": true, "allow_untagged": true},
                 "build": {"allow_run_instructions": true},
-                "network": {"allow_attachable": true},
+                "network": {"allow_attachable": true, "allow_endpoint_config": true},
             },
             "rules": rules,
         }))
@@ -146,6 +148,15 @@ impl Guarded {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Named { name: format!("sockguard-test-{}-{number}", std::process::id()), kind, engine: self.engine.clone() }
+    }
+
+    /// Waits until the proxy has logged a line with these words in any case, written a moment after the answer.
+    pub(crate) fn logs(&self, words: &str) {
+        let deadline = Instant::now() + LOGGED;
+        while !self.log().to_lowercase().contains(&words.to_lowercase()) {
+            assert!(Instant::now() < deadline, "`{words}` is not logged: {}", self.log());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
     }
 
     fn log(&self) -> String {
