@@ -122,3 +122,28 @@ pub const JSON_SCRATCH_KEPT_BYTES: usize = 256 << 10;
 /// Cuts of an edited answer that a shard keeps room for; an answer with more gives its memory back with the next one.
 /// A list of a thousand containers has about eight thousand.
 pub const CUTS_KEPT: usize = 1 << 16;
+/// Longest build context after decompression (spec 30 §7).
+pub const BUILD_CONTEXT_MAX_BYTES: u64 = 1 << 30;
+/// Longest image archive after decompression (spec 30 §6).
+pub const IMAGE_ARCHIVE_MAX_BYTES: u64 = 2 << 30;
+/// Longest plugin archive after decompression, the parts of a multipart body taken together (spec 30 §14).
+pub const PLUGIN_ARCHIVE_MAX_BYTES: u64 = 4 << 30;
+/// Longest Dockerfile that is read (spec 30 §7).
+pub const DOCKERFILE_MAX_BYTES: usize = 1 << 20;
+/// Longest `manifest.json` or `index.json` of an image archive (spec 30 §6).
+pub const IMAGE_MANIFEST_MAX_BYTES: usize = 1 << 20;
+/// Longest `config.json` of a plugin (spec 30 §14).
+pub const PLUGIN_CONFIG_MAX_BYTES: usize = 64 << 10;
+/// Longest extended header of a tar entry: pax records or a GNU long name. The Engine's reader has the same bound.
+pub const TAR_EXTENSION_MAX_BYTES: u64 = 1 << 20;
+/// Most links in an archive that are remembered, 20 bytes each; an archive with more cannot be inspected.
+pub const ARCHIVE_MAX_LINKS: usize = 512 << 10;
+/// Header section of one part of a multipart body.
+pub const MULTIPART_HEADERS_MAX_BYTES: usize = 64 << 10;
+/// Longest boundary of a multipart body (RFC 2046 §5.1.1).
+pub const MULTIPART_BOUNDARY_MAX_BYTES: usize = 70;
+/// Most options that `Connection` may name in one head.
+pub const CONNECTION_OPTIONS_MAX: usize = 64;
+/// How long a start waits for an address that the kernel still holds for a process that was killed: its rings, and with
+/// them its listeners, are taken down after its end is known.
+pub const BIND_PATIENCE: Duration = Duration::from_secs(2);

@@ -2,8 +2,6 @@
 //!
 //! A test binary of its own, because it counts the allocations of the whole process.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

@@ -4,31 +4,48 @@
 //! code: slow, plain, and sharing nothing with it. libFuzzer drives the targets (`fuzz_targets/`), and so does
 //! `tests/fuzz_corpus.rs`, which runs every file of `corpus/` in plain `cargo test`.
 
+mod archive;
 mod chunked;
 mod config;
+mod document;
 mod glob;
 mod head;
+mod inspect;
+mod json;
 mod message;
 mod record;
 mod redaction;
 mod target;
 
+pub use archive::{archive_body, dockerfile, tar};
 pub use chunked::chunked;
 pub use config::config;
 pub use glob::glob;
 pub use head::head;
+pub use inspect::{container_create, inspect};
+pub use json::{json_splice, json_view};
 pub use record::record;
 pub use redaction::redaction;
 pub use target::target;
 
+/// A body: any bytes, and a panic when a promise is broken.
+pub type Target = fn(&[u8]);
+
 /// Every target by the name of its folder in `corpus/`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
+    ("archive_body", archive_body),
     ("chunked", chunked),
     ("config", config),
+    ("container_create", container_create),
+    ("dockerfile", dockerfile),
     ("glob", glob),
     ("head", head),
+    ("inspect", inspect),
+    ("json_splice", json_splice),
+    ("json_view", json_view),
     ("record", record),
     ("redaction", redaction),
+    ("tar", tar),
     ("target", target),
 ];
 

@@ -6,8 +6,11 @@
 #[derive(Debug)]
 pub(crate) struct Message<'h> {
     pub(crate) start: [&'h [u8]; 3],
-    pub(crate) fields: Vec<(&'h [u8], &'h [u8])>,
+    pub(crate) fields: Fields<'h>,
 }
+
+/// Names and values.
+pub(crate) type Fields<'h> = Vec<(&'h [u8], &'h [u8])>;
 
 /// Where a body ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +72,7 @@ impl<'h> Message<'h> {
 }
 
 /// The start line and the fields. Every line ends in CR LF, and no other CR or LF is there.
-fn lines(head: &[u8]) -> Option<(&[u8], Vec<(&[u8], &[u8])>)> {
+fn lines(head: &[u8]) -> Option<(&[u8], Fields<'_>)> {
     let mut rest = head.strip_suffix(b"\r\n\r\n")?;
     let mut all = Vec::new();
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {

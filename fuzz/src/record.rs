@@ -47,7 +47,7 @@ pub fn record(data: &[u8]) {
         latency_microseconds: number,
         sent_bytes: number.rotate_left(9),
         peer: &peer,
-        listener: if choices[1] % 3 == 0 { Listener::Unix } else { Listener::Tcp },
+        listener: if matches!(peer, Peer::Unix { .. }) { Listener::Unix } else { Listener::Tcp },
         tls: choices[7] & 1 == 1,
         protocol: if choices[7] & 2 == 2 { Protocol::Http11 } else { Protocol::Http10 },
         ownership: &OwnershipContext { owner: owner.to_string(), label_key: label.to_string() },
@@ -63,10 +63,11 @@ fn line(write: impl FnOnce(&mut Vec<u8>)) -> String {
     write(&mut out);
     let Ok(text) = String::from_utf8(out) else { panic!("a record is not UTF-8") };
     let Some(line) = text.strip_suffix('\n') else { panic!("a record does not end its line: {text:?}") };
-    let hidden = |character: char| {
-        character.is_control() || "\u{2028}\u{2029}\u{202e}\u{200b}\u{feff}\u{2066}".contains(character)
+    let is_hidden = |character: char| {
+        let others = ['\u{2028}', '\u{2029}', '\u{202e}', '\u{200b}', '\u{feff}', '\u{2066}'];
+        !character.is_ascii_graphic() && (character.is_control() || others.contains(&character))
     };
-    assert!(!line.contains(hidden), "a record is more than it shows: {line:?}");
+    assert!(!line.contains(is_hidden), "a record is more than it shows: {line:?}");
     line.to_owned()
 }
 

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use sockguard::limits::JSON_MAX_DEPTH;
+use serde::de::IgnoredAny;
 use sockguard::redaction::{Endpoint, Redaction, Scratch, Toggles};
+
+use super::document::{Kind, Value, read};
 
 /// Rows as the operators' page shows them: field, toggle, what it becomes. The product's table is not looked at.
 type Rows = Vec<[&'static str; 3]>;
@@ -89,14 +90,9 @@ pub fn redaction(data: &[u8]) {
 /// The edited answer, or `None` when it has to be refused.
 fn edit(path: &str, rows: &[&[&'static str; 3]], answer: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(answer).ok()?;
-    let mut reader = Reader { text, at: 0 };
-    let root = reader.value(0)?;
-    reader.blanks();
-    if reader.at != text.len() {
-        return None;
-    }
+    let root = read(text)?;
     let documents = match root.kind {
-        Kind::Null => vec![],
+        Kind::Null if !is_list(path) => vec![],
         Kind::Array(ref elements) if is_list(path) => {
             elements.iter().filter(|element| !matches!(element.kind, Kind::Null)).collect()
         }
@@ -206,85 +202,4 @@ fn behind_character(raw: &str) -> &str {
         _ => raw.chars().next().map_or(0, char::len_utf8),
     };
     &raw[length..]
-}
-
-struct Value {
-    start: usize,
-    end: usize,
-    kind: Kind,
-}
-
-enum Kind {
-    Null,
-    Bool,
-    Number,
-    String(String),
-    Array(Vec<Value>),
-    Object(Vec<(String, Value)>),
-}
-
-/// Strings and other scalars are read by serde_json; what stands between them leaves little to get wrong.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn blanks(&mut self) {
-        self.at += self.text[self.at..].bytes().take_while(|byte| b" \t\r\n".contains(byte)).count();
-    }
-
-    /// Takes `byte` and the blanks in front of it.
-    fn take(&mut self, byte: u8) -> bool {
-        self.blanks();
-        let is_there = self.text.as_bytes().get(self.at) == Some(&byte);
-        self.at += usize::from(is_there);
-        is_there
-    }
-
-    fn scalar<T: DeserializeOwned>(&mut self) -> Option<T> {
-        let mut reader = serde_json::Deserializer::from_str(&self.text[self.at..]).into_iter();
-        let value = reader.next()?.ok()?;
-        self.at += reader.byte_offset();
-        Some(value)
-    }
-
-    fn value(&mut self, depth: usize) -> Option<Value> {
-        self.blanks();
-        let start = self.at;
-        let first = *self.text.as_bytes().get(start)?;
-        let kind = match first {
-            b'{' | b'[' if depth == JSON_MAX_DEPTH => return None,
-            b'{' => Kind::Object(self.sequence([b'{', b'}'], |reader| {
-                reader.blanks();
-                let key = reader.scalar()?;
-                reader.take(b':').then(|| reader.value(depth + 1)).flatten().map(|value| (key, value))
-            })?),
-            b'[' => Kind::Array(self.sequence([b'[', b']'], |reader| reader.value(depth + 1))?),
-            b'"' => Kind::String(self.scalar()?),
-            _ => {
-                self.scalar::<IgnoredAny>()?;
-                match first {
-                    b'n' => Kind::Null,
-                    b't' | b'f' => Kind::Bool,
-                    _ => Kind::Number,
-                }
-            }
-        };
-        Some(Value { start, end: self.at, kind })
-    }
-
-    fn sequence<T>(&mut self, [open, close]: [u8; 2], item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut items = Vec::new();
-        if !self.take(open) {
-            return None;
-        }
-        while !self.take(close) {
-            if !items.is_empty() && !self.take(b',') {
-                return None;
-            }
-            items.push(item(self)?);
-        }
-        Some(items)
-    }
 }

@@ -22,6 +22,7 @@ const BUILD: BuildInfo = BuildInfo { version: VERSION, commit: COMMIT, date: BUI
 /// # Errors
 /// The first stage of the start-up that fails, with its prefix; or the shard that ended unasked.
 pub(super) fn run(overrides: &Overrides, file: &ConfigFile, terminal: &mut Terminal) -> Result<(), Failure> {
+    crate::sys::heap::map_large_blocks();
     let environment: Environment = std::env::vars_os().collect();
     let candidate = Candidate::load(file, &environment, overrides)?;
     let (settings, plan) =

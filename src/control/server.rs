@@ -24,6 +24,9 @@ use crate::sys::{capacity, probe};
 /// Beyond the drain's budget, the time in which every shard must have ended.
 const SHUTDOWN_SLACK: Duration = Duration::from_secs(5);
 
+/// Between two attempts to bind an address that is taken.
+const BIND_PAUSE: Duration = Duration::from_millis(20);
+
 /// Why serving did not begin or ended unasked.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -82,11 +85,11 @@ impl Server {
         reach::check_at_start(&settings.upstream)?;
         let (listening, address, binding, listener) = match &settings.listen {
             ListenAddress::Unix { path } => {
-                let (binding, socket) = bind_unix(path)?;
+                let (binding, socket) = patiently(|| bind_unix(path))?;
                 (Listening::One(socket), format!("unix:{}", path.display()), Some(binding), Listener::Unix)
             }
             ListenAddress::Tcp { address } => {
-                let (bound, sockets) = bind_tcp(address, cpus.len())?;
+                let (bound, sockets) = patiently(|| bind_tcp(address, cpus.len()))?;
                 (Listening::Each(sockets), format!("tcp://{bound}"), None, Listener::Tcp)
             }
         };
@@ -147,6 +150,18 @@ impl Server {
             tracing::error!(%error, socket = %binding.path().display(), "remove socket error");
         }
         outcome
+    }
+}
+
+/// Binds, and tries again for a while when the address is taken: a process that was killed holds its listeners until the
+/// kernel has taken its rings down, which is some moments after its end is known.
+fn patiently<T>(bind: impl Fn() -> Result<T, ListenError>) -> Result<T, ListenError> {
+    let deadline = Instant::now() + limits::BIND_PATIENCE;
+    loop {
+        match bind() {
+            Err(error) if error.may_pass() && Instant::now() < deadline => std::thread::sleep(BIND_PAUSE),
+            outcome => return outcome,
+        }
     }
 }
 

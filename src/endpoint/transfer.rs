@@ -13,6 +13,19 @@ pub fn is_hijack(method: &[u8], endpoint: Endpoint) -> bool {
     method.eq_ignore_ascii_case(b"POST") && matches!(endpoint, Endpoint::ContainerAttach | Endpoint::ExecStart)
 }
 
+/// Whether the request may turn its connection into a tunnel when its client asks for an upgrade (spec 60 §3.6).
+///
+/// A tunnel is seen into by no rule: `Upgrade: h2c` on an endpoint that is no tunnel of its own would carry whole
+/// requests past the policy to an Engine that speaks HTTP/2. Elsewhere the wish is ignored, as HTTP allows.
+#[must_use]
+pub fn may_upgrade(method: &[u8], endpoint: Endpoint) -> bool {
+    match endpoint {
+        Endpoint::ContainerAttachWebsocket => method == b"GET",
+        Endpoint::Session | Endpoint::Grpc => method == b"POST",
+        _ => false,
+    }
+}
+
 /// Whether the request is answered from the Engine's own state, so that a response-header timeout is safe. Everything
 /// else may legitimately send no header for minutes and waits as long as its client does (field report 19).
 #[must_use]

@@ -3,6 +3,8 @@
 //! Both are written anew from parsed values, with one framing field at most; fields that belong to one connection stop
 //! here (spec 60 §3.2, §3.4, §4.2, §4.3).
 
+use smallvec::SmallVec;
+
 use super::fields::{Field, FieldName, tokens};
 use super::framing::Framing;
 use super::head::{RequestHead, ResponseHead, Version};
@@ -197,26 +199,24 @@ fn is_framing(one: &Field) -> bool {
 }
 
 /// The names that a `Connection` field declares to belong to the connection.
-struct ConnectionNamed<'h> {
-    fields: &'h [Field],
-    any: bool,
-}
+struct ConnectionNamed<'h>(SmallVec<[&'h [u8]; 8]>);
 
 impl<'h> ConnectionNamed<'h> {
-    fn of(fields: &'h [Field], head: &[u8]) -> Self {
+    fn of(fields: &[Field], head: &'h [u8]) -> Self {
         let usual = |token: &[u8]| {
             [&b"close"[..], b"keep-alive", b"upgrade", b"te"].iter().any(|name| token.eq_ignore_ascii_case(name))
         };
-        let any = fields
+        let named = fields
             .iter()
             .filter(|one| one.known == FieldName::Connection)
             .flat_map(|one| tokens(one.value.of_head(head)))
-            .any(|token| !usual(token));
-        ConnectionNamed { fields, any }
+            .filter(|token| !usual(token))
+            .collect();
+        ConnectionNamed(named)
     }
 
     fn has(&self, one: &Field, head: &[u8]) -> bool {
-        self.any && super::head::connection_has(self.fields, head, one.name.of_head(head))
+        self.0.iter().any(|name| name.eq_ignore_ascii_case(one.name.of_head(head)))
     }
 }
 

@@ -128,6 +128,9 @@ impl RequestHead {
         self.method = Span::of(method.as_bytes(), head);
         self.target = Span::of(target.as_bytes(), head);
         self.version = if minor == Some(0) { Version::Http10 } else { Version::Http11 };
+        if has_too_many_options(&self.fields, head) {
+            return Err(HeadError::TooLarge);
+        }
         self.check_host(head)
     }
 
@@ -147,6 +150,12 @@ impl RequestHead {
     /// All fields, in order.
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// Gives back memory that an unusual head has needed.
+    pub fn shrink(&mut self) {
+        self.fields.clear();
+        self.fields.shrink_to(FIELDS_ON_STACK);
     }
 
     /// The values of one field, in order.
@@ -224,7 +233,7 @@ impl ResponseHead {
         self.status = status;
         self.reason = Span::of(reason.as_bytes(), head);
         self.version = if minor == Some(0) { Version::Http10 } else { Version::Http11 };
-        Ok(())
+        if has_too_many_options(&self.fields, head) { Err(ResponseError::TooLarge) } else { Ok(()) }
     }
 
     /// All fields, in order.
@@ -246,6 +255,13 @@ impl ResponseHead {
     pub fn connection_has(&self, head: &[u8], option: &[u8]) -> bool {
         connection_has(&self.fields, head, option)
     }
+}
+
+/// Whether `Connection` names more options than any peer has use for. Every field is compared with each of them, so a
+/// head full of both would keep a shard busy for minutes.
+fn has_too_many_options(fields: &[Field], head: &[u8]) -> bool {
+    let options = values(fields, head, FieldName::Connection).flat_map(super::fields::tokens);
+    options.take(limits::CONNECTION_OPTIONS_MAX + 1).count() > limits::CONNECTION_OPTIONS_MAX
 }
 
 /// Whether a `Connection` field names `option`.

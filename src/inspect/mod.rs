@@ -6,20 +6,26 @@
 
 use std::borrow::Cow;
 
+pub mod archive;
+pub mod build;
 pub mod capabilities;
+pub mod container_archive;
 pub mod container_create;
 pub mod container_update;
 pub mod devices;
 pub mod dispatch;
 pub mod exec;
+pub mod image_load;
+pub mod image_pull;
 pub mod network;
 pub mod node;
 pub mod options;
 pub mod paths;
 pub mod plugin;
+pub mod plugin_create;
 mod query;
 mod reason;
-mod registry;
+pub mod reference;
 mod request;
 pub mod secret_config;
 mod security;
@@ -31,7 +37,8 @@ mod testing;
 pub mod text;
 pub mod volume;
 
-pub use dispatch::{Needs, Scratch, inspect, needs, too_large_reason};
+pub use archive::{ArchiveError, BeforeBody, Upload};
+pub use dispatch::{Needs, Scratch, inspect, inspect_archive, inspect_before_body, needs, too_large_reason};
 pub use options::Options;
 pub use request::{Answer, Question, Request, Step};
 

@@ -143,7 +143,7 @@ pub struct ImagePullOptions {
     pub allow_all_registries: bool,
     /// Allows the official images of Docker Hub.
     pub allow_official: bool,
-    /// Registries that are allowed, as host or host:port.
+    /// Registries that are allowed, as [`normal_registries`](super::reference::normal_registries) leaves them.
     pub allowed_registries: Vec<String>,
 }
 
@@ -204,7 +204,7 @@ pub struct ImageLoadOptions {
     pub allow_all_registries: bool,
     /// Allows tags of Docker Hub's official images.
     pub allow_official: bool,
-    /// Registries that are allowed, as host or host:port.
+    /// Registries that are allowed, as [`normal_registries`](super::reference::normal_registries) leaves them.
     pub allowed_registries: Vec<String>,
     /// Allows images without a tag.
     pub allow_untagged: bool,
@@ -279,7 +279,7 @@ pub struct ServiceOptions {
     pub allow_all_registries: bool,
     /// Allows the official images of Docker Hub.
     pub allow_official: bool,
-    /// Registries that are allowed, as host or host:port.
+    /// Registries that are allowed, as [`normal_registries`](super::reference::normal_registries) leaves them.
     pub allowed_registries: Vec<String>,
 }
 
@@ -372,7 +372,7 @@ pub struct PluginOptions {
     pub allow_all_registries: bool,
     /// Allows plugins of Docker Hub's official library.
     pub allow_official: bool,
-    /// Registries that are allowed, as host or host:port.
+    /// Registries that are allowed, as [`normal_registries`](super::reference::normal_registries) leaves them.
     pub allowed_registries: Vec<String>,
     /// Starts of settings that may be changed, `NAME=` and more. Trimmed, no blanks.
     pub allowed_set_env_prefixes: Vec<String>,

@@ -9,7 +9,7 @@ use super::options::PluginOptions;
 use super::paths::{PathPrefixes, clean_absolute};
 use super::query::{parameter, refuse_ambiguous};
 use super::reason::Quoted;
-use super::registry::Registries;
+use super::reference::RegistryRules;
 use super::request::Request;
 use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, read, text};
 use super::text::is_host;
@@ -52,12 +52,8 @@ fn judge_grant(request: &Request<'_>, options: &PluginOptions, reader: &mut Read
 
 /// The registry of a plugin.
 pub(crate) fn judge_origin(remote: &str, options: &PluginOptions) -> Judged {
-    let registries = Registries {
-        allow_all: options.allow_all_registries,
-        allow_official: options.allow_official,
-        allowed: &options.allowed_registries,
-    };
-    registries.judge(remote)
+    let PluginOptions { allow_all_registries, allow_official, ref allowed_registries, .. } = *options;
+    RegistryRules { allow_all_registries, allow_official, allowed_registries }.require(remote)
 }
 
 /// Privileges that are granted: a list of name and values.
@@ -334,7 +330,11 @@ mod tests {
                 [r#"["b.source=/allowed/../etc"]"#, r#"["b.Source= /etc "]"#, r#"["foo=/etc"]"#],
             )
             .denies(r#"bind mount source "/allowed2" is not allowlisted"#, [r#"["b.source=/allowed2"]"#])
-            .denies(r#"device path "/dev/mem" is not allowlisted"#, [r#"["d.path=/dev/mem"]"#, r#"["foo=/dev/mem"]"#])
+            .denies(
+                r#"device path "/dev/mem" is not allowlisted"#,
+                [r#"["d.path=/dev/mem"]"#, r#"["D.PATH=/dev/mem"]"#, r#"["foo=/dev/mem"]"#],
+            )
+            .denies(r#"device path "/allowed" is not allowlisted"#, [r#"["d.path=/allowed"]"#])
             .denies(UNREADABLE, ["{}", "[1,2]", r#"["DEBUG=1""#, r#""DEBUG=1""#]);
         // What lifts devices at pull does not lift them here.
         Table::new("plugin set", |body| inspect_set(body, &everything(), &mut Reader::new()))

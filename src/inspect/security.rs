@@ -151,9 +151,7 @@ mod tests {
 
     #[test]
     fn a_listed_default_needs_no_entry() {
-        for name in ["default"] {
-            assert_eq!(judge(&[], |o| o.allowed_seccomp_profiles = list(&[name])), Ok(false), "{name}");
-        }
+        assert_eq!(judge(&[], |o| o.allowed_seccomp_profiles = list(&["default"])), Ok(false));
         for name in ["default", "docker-default", "runtime/default"] {
             assert_eq!(judge(&[], |o| o.allowed_apparmor_profiles = list(&["web", name])), Ok(false), "{name}");
         }
@@ -162,6 +160,10 @@ mod tests {
         assert_eq!(judge(&[], |o| o.allowed_apparmor_profiles = list(&["web"])), Err(required));
         let denied = Err("apparmor profile \"mail\" is not in the allowed list".to_owned());
         assert_eq!(judge(&["apparmor=mail"], |o| o.allowed_apparmor_profiles = list(&["web"])), denied);
+        let other_keys = ["label=type:x", "label=unconfined", "systempaths=unconfined"];
+        let web = |o: &mut ContainerCreateOptions| o.allowed_apparmor_profiles = list(&["docker-default", "web"]);
+        assert_eq!(judge(&other_keys, web), Ok(false));
+        assert_eq!(judge(&other_keys, |o| o.deny_unconfined_apparmor = true), Ok(false));
         let unconfined = |o: &mut ContainerCreateOptions| {
             o.allowed_seccomp_profiles = list(&["unconfined"]);
             o.deny_unconfined_seccomp = true;

@@ -9,7 +9,7 @@ use super::options::{Options, ServiceOptions};
 use super::paths::clean_absolute;
 use super::plugin;
 use super::reason::Quoted;
-use super::registry::Registries;
+use super::reference::RegistryRules;
 use super::request::{Answer, Question, Request, Step};
 use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, read, text};
 use super::text::is_host;
@@ -112,22 +112,19 @@ fn judge(spec: &Spec<'_>, options: &Options) -> Result<Vec<String>, Stop> {
     for mount in spec.mounts.objects()? {
         judge_mount(&Mount::decode(&mount)?, options, &registries)?;
     }
-    registries.judge(spec.image.trim())?;
+    registries.require(spec.image.trim())?;
     if let Some(plugin) = &spec.plugin {
         judge_plugin(plugin, options)?;
     }
     Ok(networks)
 }
 
-fn registries(service: &ServiceOptions) -> Registries<'_> {
-    Registries {
-        allow_all: service.allow_all_registries,
-        allow_official: service.allow_official,
-        allowed: &service.allowed_registries,
-    }
+fn registries(service: &ServiceOptions) -> RegistryRules<'_> {
+    let ServiceOptions { allow_all_registries, allow_official, ref allowed_registries, .. } = *service;
+    RegistryRules { allow_all_registries, allow_official, allowed_registries }
 }
 
-fn judge_mount(mount: &Mount<'_>, options: &Options, registries: &Registries<'_>) -> Judged {
+fn judge_mount(mount: &Mount<'_>, options: &Options, registries: &RegistryRules<'_>) -> Judged {
     let kind = mount.kind.trim();
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
     // Where a mount of a service has no type, the Engine takes its first one, which is bind.
@@ -135,7 +132,7 @@ fn judge_mount(mount: &Mount<'_>, options: &Options, registries: &Registries<'_>
         return judge_source(clean_absolute(mount.source), &options.service.allowed_bind_mounts);
     }
     if is("image") {
-        return registries.judge(mount.source.trim());
+        return registries.require(mount.source.trim());
     }
     // A kind that nobody here knows is a way in that nobody here has looked at (field report 50).
     if !["volume", "tmpfs", "cluster"].into_iter().any(is) {

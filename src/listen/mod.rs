@@ -63,6 +63,21 @@ pub enum ListenError {
     Stale(io::Error),
 }
 
+impl ListenError {
+    /// Whether somebody else has the address, who may be on the way out.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ListenError::Live(_) | ListenError::Changed(_) => true,
+            ListenError::Bind { cause, .. } => cause.kind() == io::ErrorKind::AddrInUse,
+            ListenError::Address { .. }
+            | ListenError::NotASocket(_)
+            | ListenError::Ambiguous { .. }
+            | ListenError::Uninspectable { .. }
+            | ListenError::Stale(_) => false,
+        }
+    }
+}
+
 /// The listening sockets of one listener.
 pub enum Listening {
     /// One socket for each shard; the kernel spreads connections over them.

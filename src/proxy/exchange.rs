@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::generation::Current;
 use crate::endpoint::Endpoint;
-use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, chunked};
+use crate::http::{Framing, HeadEnd, RequestHead, ResponseHead, Version, chunked};
 use crate::policy::{Decision, Reason};
 use crate::record::{RequestId, TRACE_RANDOM_BYTES, TraceContext, trace::TRACEPARENT_BYTES};
 use crate::rt::Spool;
@@ -109,6 +109,8 @@ pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
     pub(super) head: ResponseHead,
     pub(super) head_bytes: usize,
+    /// Whether the client knows interim answers; HTTP/1.0 has none.
+    pub(super) passes_interim: bool,
     end: HeadEnd,
 }
 
@@ -228,6 +230,8 @@ impl Exchange {
             buffer.clear();
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
+        self.path.shrink_to(KEPT_BUFFER_BYTES);
+        self.head.shrink();
     }
 
     fn clear_request(&mut self) {
@@ -243,6 +247,7 @@ impl Exchange {
     /// Takes up a body of this framing behind the head.
     pub(super) fn begin_body(&mut self, framing: Framing) {
         self.input_used = self.head_bytes;
+        self.answer.passes_interim = self.head.version == Version::Http11;
         self.body.begin(framing);
     }
 

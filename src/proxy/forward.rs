@@ -59,7 +59,7 @@ pub(super) async fn forward<T: Transport>(
     // Nothing that is inspected becomes a tunnel: what would go through it was not looked at.
     let upgrades = exchange.head.connection_has(&exchange.input, b"upgrade")
         && exchange.head.first(&exchange.input, FieldName::Upgrade).is_some()
-        && endpoint::inspector(exchange.method(), exchange.endpoint).is_none();
+        && endpoint::may_upgrade(exchange.method(), exchange.endpoint);
     if upgrades {
         return Box::pin(tunnel::upgrade(context, exchange, in_flight)).await;
     }
@@ -86,12 +86,14 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
         } else {
             context.deadline.clear();
         }
-        let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+        let Some((sent, back)) = send_watched(context, &engine, std::mem::take(&mut exchange.upstream)).await else {
+            return lose(context, exchange, Lost::ClientGone).await;
+        };
         exchange.upstream = back;
         let watched = Cell::new(true);
         match await_head(context, &engine, &mut exchange.answer, &mut exchange.downstream, &watched).await {
             Ok(()) => return respond(context, exchange, engine, true).await,
-            Err(Lost::Unanswered(_)) if reused && (sent.is_err() || is_idempotent(exchange.method(), body)) => {
+            Err(Lost::Unanswered(_)) if reused && (took_nothing(&sent) || is_idempotent(exchange.method(), body)) => {
                 // The idle connection died before it answered: once more, on a fresh one (spec 60 §3.8).
                 may_reuse = false;
                 exchange.answer.clear();
@@ -99,6 +101,22 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
             Err(lost) => return lose(context, exchange, lost).await,
         }
     }
+}
+
+/// Sends to the Engine for as long as the client is there; `None` when it left first. An Engine that reads nothing would
+/// otherwise hold both connections for ever.
+async fn send_watched<T: Transport>(
+    context: &Context<'_, T>,
+    engine: &Stream,
+    bytes: Vec<u8>,
+) -> Option<(io::Result<()>, Vec<u8>)> {
+    let mut sending = pin!(engine.send(bytes));
+    poll_fn(|cx| match sending.as_mut().poll(cx) {
+        Poll::Ready(sent) => Poll::Ready(Some(sent)),
+        Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Writes head and body into `exchange.upstream`; returns the length of the body.
@@ -124,6 +142,11 @@ fn counted(length: u64) -> Framing {
 
 fn is_idempotent(method: &[u8], body: usize) -> bool {
     body == 0 && matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+}
+
+/// Whether a send failed before its first byte was taken. What the Engine may have seen a part of is not sent again.
+fn took_nothing(sent: &io::Result<()>) -> bool {
+    sent.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::WriteZero)
 }
 
 /// An Engine connection, and whether it has served before.
@@ -195,6 +218,10 @@ pub(super) async fn await_head<T: Transport>(
         match answer.has_head() {
             Ok(false) => {}
             Ok(true) if answer.head.status < 200 && answer.head.status != 101 => {
+                if !answer.passes_interim {
+                    answer.drop_head();
+                    continue;
+                }
                 downstream.clear();
                 append_interim(downstream, &answer.head, answer.raw_head());
                 answer.drop_head();
@@ -259,9 +286,10 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     write_request_head(exchange, exchange.body.framing, true, None, None);
     let range = exchange.unread_range();
     let piece = exchange.input.get(range).unwrap_or_default();
-    // A violation in the first piece is met again, and answered, by the upload itself.
-    if let Ok(used) = upload::append_piece(&mut exchange.body, piece, &mut exchange.upstream) {
-        exchange.input_used += used;
+    match upload::append_piece(&mut exchange.body, piece, &mut exchange.upstream) {
+        Ok(used) => exchange.input_used += used,
+        // At once: a decoder that met a violation must not see the piece again, from the middle of a state.
+        Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
     let engine = match send_first(context, exchange).await {
         Ok(engine) => engine,
@@ -306,6 +334,9 @@ async fn finish_upload<T: Transport>(
 
 /// Tells the client to send its body. One `100 Continue` comes from here or from the Engine, never from both.
 pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
+    if exchange.head.version == Version::Http10 {
+        return true;
+    }
     let mut out = std::mem::take(&mut exchange.downstream);
     out.clear();
     out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -319,7 +350,7 @@ async fn send_first<T: Transport>(context: &Context<'_, T>, exchange: &mut Excha
     let (engine, reused) = reach(context.shard, true).await?;
     let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
     exchange.upstream = back;
-    if sent.is_ok() || !reused {
+    if !reused || !took_nothing(&sent) {
         // An Engine that stopped reading may have said why; the answer decides.
         return Ok(engine);
     }

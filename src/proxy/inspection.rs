@@ -17,6 +17,7 @@ use super::upload;
 use crate::endpoint::Inspector;
 use crate::engine::lookup;
 use crate::http::{FieldName, Framing};
+use crate::inspect::archive::{BeforeBody, Upload};
 use crate::inspect::dispatch::{self, Needs};
 use crate::inspect::{Answer, Outcome, Question, Request, Step};
 use crate::limits;
@@ -54,18 +55,26 @@ pub(super) async fn inspect<T: Transport>(
 ) -> Inspected {
     let Some(generation) = exchange.generation.clone() else { return Inspected::Denied { status: 403 } };
     let options = &generation.plan.inspection;
-    let needs = dispatch::needs(inspector, options);
-    let held = match needs {
-        Needs::Query | Needs::Exec => Ok(()),
-        Needs::Body { max_bytes } => hold_in_memory(context, exchange, max_bytes).await,
-        Needs::Spool { .. } => Ok(()),
-    };
-    let outcome = match held {
-        Ok(()) => match needs {
-            Needs::Query => judge_archive(exchange, inspector),
-            Needs::Body { .. } | Needs::Exec => judge(context, exchange, inspector).await,
-            Needs::Spool { .. } => judge_archive(exchange, inspector),
+    let judged = match dispatch::needs(inspector, options) {
+        Needs::Exec => Ok(judge(context, exchange, inspector).await),
+        Needs::Body { max_bytes } => match hold_in_memory(context, exchange, max_bytes).await {
+            Ok(()) => Ok(judge(context, exchange, inspector).await),
+            Err(unheld) => Err(unheld),
         },
+        Needs::Query => Ok(match dispatch::inspect_before_body(inspector, &upload_of(exchange), options) {
+            BeforeBody::Decided(outcome) => outcome,
+            BeforeBody::ReadBody => Outcome::Failed(inspector.failure_reason().into()),
+        }),
+        Needs::Spool { max_bytes } => match dispatch::inspect_before_body(inspector, &upload_of(exchange), options) {
+            BeforeBody::Decided(outcome) => Ok(outcome),
+            BeforeBody::ReadBody => match hold_in_file(context, exchange, max_bytes).await {
+                Ok(()) => Ok(judge_file(context, exchange, inspector).await),
+                Err(unheld) => Err(unheld),
+            },
+        },
+    };
+    let outcome = match judged {
+        Ok(outcome) => outcome,
         Err(Unheld::TooLarge) => Outcome::TooLarge,
         Err(Unheld::Failed) => Outcome::Failed(inspector.failure_reason().into()),
         Err(Unheld::ClientGone) => {
@@ -315,10 +324,45 @@ async fn receive_bulk<T: Transport>(context: &Context<'_, T>, limit: Duration) -
     .await
 }
 
-/// Archives are not inspected in this build: they pass only if the operator said that blind writes may.
-fn judge_archive(exchange: &Exchange, inspector: Inspector) -> Outcome {
-    match exchange.generation.as_deref() {
-        Some(generation) if generation.plan.body_blind_writes => Outcome::Pass,
-        Some(_) | None => Outcome::Failed(inspector.failure_reason().into()),
+/// What is known of an archive before its body.
+fn upload_of(exchange: &Exchange) -> Upload<'_> {
+    Upload {
+        query: exchange.query(),
+        content_type: exchange.head.first(&exchange.input, FieldName::ContentType),
+        has_body: match exchange.body.framing {
+            Framing::None | Framing::Close => false,
+            Framing::Length(length) => length > 0,
+            Framing::Chunked => true,
+        },
+    }
+}
+
+/// Has a worker judge the archive in the file.
+async fn judge_file<T: Transport>(context: &Context<'_, T>, exchange: &Exchange, inspector: Inspector) -> Outcome {
+    let failed = || Outcome::Failed(inspector.failure_reason().into());
+    let Some(generation) = exchange.generation.as_deref().map(std::sync::Arc::clone) else { return failed() };
+    let file = match &exchange.held {
+        Held::InFile(spool) => spool.share().map(Some),
+        Held::Nothing | Held::InMemory => Ok(None),
+    };
+    let Ok(file) = file else { return failed() };
+    let Upload { query, content_type, has_body } = upload_of(exchange);
+    let (query, content_type) = (query.to_vec(), content_type.map(<[u8]>::to_vec));
+    let job = context.shard.offload.begin(move || {
+        let upload = Upload { query: &query, content_type: content_type.as_deref(), has_body };
+        let options = &generation.plan.inspection;
+        match file {
+            // From its beginning: spooling wrote at offsets, and nobody has moved the position since.
+            Some(mut file) => dispatch::inspect_archive(inspector, &upload, &mut file, options),
+            None => dispatch::inspect_archive(inspector, &upload, &mut io::empty(), options),
+        }
+    });
+    match poll_fn(|cx| job.poll_result(cx)).await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => {
+            tracing::error!(%error, "cannot inspect an archive");
+            failed()
+        }
+        None => failed(),
     }
 }

@@ -70,7 +70,7 @@ fn key_of(user_data: u64) -> Key {
 pub(super) enum Receiving {
     /// No receive is in flight.
     Stopped,
-    /// A multishot receive delivers.
+    /// A receive of one buffer is in flight.
     Armed,
     /// The receive was cancelled; its last completion has not come yet.
     Stopping,
@@ -99,6 +99,8 @@ pub(super) struct Socket {
     pub(super) waker: Option<Waker>,
     /// The bulk receive in flight, if any.
     pub(super) bulk: Option<Key>,
+    /// The watch for the peer's close in flight, if any: for when the inbox is full and nothing is received.
+    pub(super) hangup: Option<Key>,
 }
 
 impl Socket {
@@ -107,6 +109,11 @@ impl Socket {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());
         }
+    }
+
+    /// Whether another buffer may be received before anybody reads.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting_bytes() < INBOX_MAX_BYTES
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -330,9 +337,6 @@ impl Inner {
             let Some((id, length)) = socket.fresh.take() else { continue };
             socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
             self.buffers.give(id);
-            if socket.waiting_bytes() >= INBOX_MAX_BYTES {
-                self.stop_receiving(key);
-            }
         }
     }
 
@@ -433,6 +437,7 @@ impl Inner {
             fresh: None,
             waker: None,
             bulk: None,
+            hangup: None,
         });
         Key { slot: slot as u32, generation }
     }
@@ -468,15 +473,22 @@ impl Inner {
         }
     }
 
-    /// Asks the kernel for a socket's bytes.
+    /// Asks the kernel for one buffer of a socket's bytes.
+    ///
+    /// One, because a multishot receive has no bound: while its peer keeps up with it the kernel delivers buffer after
+    /// buffer and cannot be stopped, for a request that is never idle is found by no cancellation. A fast sender whose
+    /// bytes nobody takes would fill the memory.
     pub(super) fn start_receiving(&mut self, key: Key) {
         let socket = &mut self.sockets[key.slot as usize];
         if socket.receiving != Receiving::Stopped {
             return;
         }
         socket.receiving = Receiving::Armed;
-        let entry =
-            opcode::RecvMulti::new(types::Fd(socket.fd), GROUP).build().user_data(user_data(Kind::Received, key));
+        let entry = opcode::Recv::new(types::Fd(socket.fd), std::ptr::null_mut(), BUFFER_BYTES as u32)
+            .buf_group(GROUP)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT)
+            .user_data(user_data(Kind::Received, key));
         self.push(&entry);
     }
 
@@ -527,6 +539,13 @@ impl Inner {
                 Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
             };
             opcode::Recv::new(types::Fd(fd), start, length as u32).build()
+        })
+    }
+
+    /// Watches for the peer's end of the stream, whatever waits before it.
+    pub(super) fn start_hangup(&mut self, fd: RawFd) -> Key {
+        self.start(Loan::Bytes(Vec::new()), |_| {
+            opcode::PollAdd::new(types::Fd(fd), (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as u32).build()
         })
     }
 
@@ -600,8 +619,8 @@ impl Inner {
         if socket.receiving == Receiving::Armed {
             self.cancel(Kind::Received, key);
         }
-        if let Some(bulk) = socket.bulk {
-            self.abandon(bulk);
+        for operation in [socket.bulk, socket.hangup].into_iter().flatten() {
+            self.abandon(operation);
         }
         self.close(socket.fd);
     }

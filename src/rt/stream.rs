@@ -159,10 +159,29 @@ impl Stream {
             return Poll::Ready(());
         }
         socket.wake_with(cx);
-        if socket.inbox.is_empty() && socket.fresh.is_none() && socket.bulk.is_none() {
-            ring.start_receiving(self.key);
+        if socket.bulk.is_some() {
+            return Poll::Pending;
         }
-        Poll::Pending
+        if socket.has_room() {
+            ring.start_receiving(self.key);
+            return Poll::Pending;
+        }
+        // The end of the stream is behind bytes that nobody takes: it has to be looked for in another way.
+        let operation = match socket.hangup {
+            Some(operation) => operation,
+            None => {
+                let operation = ring.start_hangup(self.fd);
+                ring.socket(self.key).hangup = Some(operation);
+                operation
+            }
+        };
+        match ring.collect(operation, cx.waker()) {
+            None => Poll::Pending,
+            Some(_) => {
+                ring.socket(self.key).hangup = None;
+                Poll::Ready(())
+            }
+        }
     }
 
     /// Whether the peer is known to have closed or failed, as of this turn.
@@ -260,8 +279,8 @@ impl Future for Sending<'_> {
         let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
         self.operation = None;
         let outcome = counted(result).and_then(|sent| {
-            // The kernel sends everything or fails; a short count is a failure half-way.
-            if sent == self.length { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+            // The kernel sends everything or fails; a short count is a failure half-way, and told from one at the start.
+            if sent == self.length { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
         });
         Poll::Ready((outcome, loan))
     }

@@ -3,4 +3,5 @@
 
 pub mod capacity;
 pub mod credentials;
+pub mod heap;
 pub mod probe;

@@ -48,6 +48,13 @@ impl RequestPath {
         self.prefix_length = 0;
     }
 
+    /// Empties the path and gives back memory beyond `kept` bytes.
+    pub fn shrink_to(&mut self, kept: usize) {
+        self.clear();
+        self.decoded.shrink_to(kept);
+        self.cleaned.shrink_to(kept);
+    }
+
     /// The path as received, decoded once: version prefix kept, not cleaned.
     #[must_use]
     pub fn decoded(&self) -> &[u8] {

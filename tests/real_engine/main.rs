@@ -365,3 +365,74 @@ fn noise(length: usize) -> Vec<u8> {
     out.truncate(length);
     out
 }
+
+#[test]
+fn what_would_give_the_host_away_is_refused_and_its_neighbour_runs() {
+    let guarded = Guarded::strict();
+    let volume = guarded.named(Kind::Volume);
+    let mount = format!("{}:/data", &*volume);
+    let table: &[(&[&str], &str)] = &[
+        (&["--privileged"], "privileged"),
+        (&["-v", "/:/host"], "bind mount"),
+        (&["--mount", "type=bind,source=/etc,target=/x"], "bind mount"),
+        (&["--pid", "host"], "host PID"),
+        (&["--ipc", "host"], "host IPC"),
+        (&["--network", "host"], "host network"),
+        (&["--cap-add", "SYS_ADMIN"], "SYS_ADMIN"),
+        (&["--device", "/dev/null:/dev/x"], "device"),
+        (&["--sysctl", "net.ipv4.ip_forward=1"], "sysctl"),
+    ];
+    for (arguments, word) in table {
+        let command = [&["run", "--rm"], *arguments, &[IMAGE, "true"]].concat();
+        let (code, text) = guarded.docker(&command).fails();
+        assert_eq!(code, 125, "{command:?}: {text}");
+        assert!(text.to_lowercase().contains(&word.to_lowercase()), "{command:?} does not say why: {text}");
+    }
+    let harmless = ["-v", &mount, "--cap-drop", "NET_RAW", "--read-only", "-e", "A=b", "--memory", "64m"];
+    let command = [&["run", "--rm"], harmless.as_slice(), &[IMAGE, "echo", "fine"]].concat();
+    assert_eq!(guarded.docker(&command).ok(), "fine\n");
+}
+
+#[test]
+fn a_build_that_runs_commands_is_refused_and_one_that_copies_is_not() {
+    let guarded = Guarded::strict();
+    let image = guarded.named(Kind::Image);
+    std::fs::write(guarded.folder().join("file"), "content").unwrap();
+    let build = |dockerfile: &str| {
+        std::fs::write(guarded.folder().join("Dockerfile"), dockerfile).unwrap();
+        guarded.docker(&["build", "--tag", &image, "."])
+    };
+    let (_, text) = build(&format!("FROM {IMAGE}\nRUN id\n")).fails();
+    assert!(text.contains("RUN"), "{text}");
+    build(&format!("FROM {IMAGE}\nCOPY file /file\nCMD [\"cat\", \"/file\"]\n")).ok();
+    assert_eq!(guarded.docker(&["run", "--rm", &image]).ok(), "content");
+}
+
+#[test]
+fn answers_show_no_planted_value() {
+    let guarded = Guarded::strict();
+    let container = guarded.named(Kind::Container);
+    let volume = guarded.named(Kind::Volume);
+    let mount = format!("{}:/data", &*volume);
+    let run = ["run", "--detach", "--interactive", "--name", &container, "-e", "TOKEN=planted-value", "-v", &mount];
+    guarded.docker(&[run.as_slice(), &[IMAGE, "cat"]].concat()).ok();
+    let direct = guarded.direct(&["inspect", &container]).ok();
+    let mountpoint = guarded.direct(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume]).ok();
+    let secrets = ["planted-value", mountpoint.trim()];
+    assert!(secrets.iter().all(|secret| direct.contains(secret)), "the Engine does not have what was planted");
+    let shown = [
+        guarded.docker(&["inspect", &container]).ok(),
+        guarded.docker(&["volume", "inspect", &volume]).ok(),
+        guarded.docker(&["ps", "--no-trunc", "--format", "{{json .}}"]).ok(),
+        guarded.docker(&["system", "df", "-v"]).ok(),
+        guarded.docker(&["network", "inspect", "none"]).ok(),
+        guarded.docker(&["info"]).ok(),
+    ];
+    for text in &shown {
+        assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
+    }
+    // Everything else is still there.
+    assert!(shown[0].contains(&*container) && shown[0].contains("<redacted>"), "{}", shown[0]);
+    assert!(shown[1].contains(&*volume), "{}", shown[1]);
+    assert_eq!(guarded.docker(&["inspect", "-f", "{{.State.Running}}", &container]).ok(), "true\n");
+}

@@ -56,12 +56,7 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// A proxy with these rules and no other restriction that the clients' calls could meet.
     pub(crate) fn start(rules: Value) -> Self {
-        let engine = engine_socket();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let socket = folder.path().join("guarded.sock");
-        let config = json!({
-            "listen": {"socket": socket},
-            "upstream": {"socket": engine},
+        Self::configured(json!({
             "insecure_allow_body_blind_writes": true,
             "insecure_allow_read_exfiltration": true,
             "response": {
@@ -76,9 +71,28 @@ impl Guarded {
                 "image_pull": {"allow_imports": true, "allow_all_registries": true},
                 "image_load": {"allow_all_registries": true, "allow_untagged": true},
                 "build": {"allow_run_instructions": true},
+                "network": {"allow_attachable": true},
             },
             "rules": rules,
-        });
+        }))
+    }
+
+    /// A proxy that allows every path and is as strict as it is by default with what requests carry and answers show.
+    pub(crate) fn strict() -> Self {
+        Self::configured(json!({
+            "insecure_allow_body_blind_writes": true,
+            "insecure_allow_read_exfiltration": true,
+            "response": {"deny_verbosity": "verbose"},
+            "rules": allow_everything(),
+        }))
+    }
+
+    fn configured(mut config: Value) -> Self {
+        let engine = engine_socket();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("guarded.sock");
+        config["listen"] = json!({"socket": socket});
+        config["upstream"] = json!({"socket": engine});
         let file = folder.path().join("sockguard.yaml");
         std::fs::write(&file, config.to_string()).expect("the configuration is written");
         let log = std::fs::File::create(folder.path().join("sockguard.log")).expect("the log is created");

@@ -1,5 +1,7 @@
 //! Every row of spec 30 §1 with its neighbour that passes.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::inspect::capabilities::Capabilities;
 use crate::inspect::devices::{DeviceCgroupRules, DeviceRequestRule};
@@ -535,4 +537,50 @@ fn hostile_bodies_are_refused_in_time() {
     table(|_| {}).denies(MALFORMED, [&"{\"HostConfig\":".repeat(70_000)]);
     let binds = format!(r#"{{"HostConfig":{{"Binds":[{}"/etc:/e"]}}}}"#, "\"v:/v\",".repeat(100_000));
     table(|_| {}).denies("bind mount source \"/etc\" is not allowlisted", [&binds]);
+}
+
+proptest! {
+    /// Whatever else the body holds, in whatever order and spelling: the first check with a hit decides.
+    #[test]
+    fn fields_do_not_hide_each_other(
+        choices in prop::collection::vec(0..3_u8, ROWS.len()),
+        order in Just((0..ROWS.len()).collect::<Vec<_>>()).prop_shuffle(),
+        capitals in any::<u32>(),
+    ) {
+        let respell = |member: &str| -> String {
+            let (key, value) = member.split_once(':').expect("a key and a value");
+            let letters = key.chars().enumerate().map(|(index, letter)| match (capitals >> (index % 32)) & 1 {
+                0 => letter.to_ascii_lowercase(),
+                _ => letter.to_ascii_uppercase(),
+            });
+            format!("{}:{value}", letters.collect::<String>())
+        };
+        let members: Vec<String> = order
+            .iter()
+            .filter_map(|&index| match choices[index] {
+                0 => None,
+                1 => Some(respell(ROWS[index].2)),
+                _ => Some(respell(ROWS[index].1)),
+            })
+            .collect();
+        let body = format!(r#"{{"Image":"x","hostconfig":{{{}}}}}"#, members.join(","));
+        let hit = choices.iter().position(|&choice| choice == 2);
+        let expected = match hit {
+            Some(index) => Outcome::Denied(format!("container create denied: {}", ROWS[index].0).into()),
+            None => Outcome::Pass,
+        };
+        prop_assert_eq!(inspect(body.as_bytes(), &Options::default(), &mut Reader::new()), expected, "{}", body);
+    }
+
+    /// A body that was damaged anywhere is judged all the same, without a panic, and never passes when it is no JSON.
+    #[test]
+    fn damaged_bodies_do_not_panic(at in 0..PLAIN.len(), byte in any::<u8>(), cut in 0..PLAIN.len()) {
+        let mut body = PLAIN.as_bytes().to_vec();
+        body[at] = byte;
+        let is_json = serde_json::from_slice::<serde_json::Value>(&body).is_ok();
+        let outcome = inspect(&body, &Options::default(), &mut Reader::new());
+        prop_assert!(is_json || outcome != Outcome::Pass);
+        body.truncate(cut);
+        prop_assert_ne!(inspect(&body, &Options::default(), &mut Reader::new()), Outcome::Pass);
+    }
 }
