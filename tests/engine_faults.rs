@@ -422,7 +422,7 @@ fn a_refusal_in_the_middle_of_an_upload_is_heard() {
     on_shards(|shards| {
         let engine = BrokenEngine::start(|upstream: &mut Upstream, _| {
             let Some(head) = upstream.request() else { return };
-            if head.contains("/images/load") {
+            if head.contains("/upload") {
                 upstream.say("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno");
             } else {
                 upstream.say(GOOD);
@@ -430,7 +430,7 @@ fn a_refusal_in_the_middle_of_an_upload_is_heard() {
         });
         let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
         let mut client = proxy.connect();
-        client.send("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 100000000\r\n\r\n");
+        client.send("POST /upload HTTP/1.1\r\nHost: d\r\nContent-Length: 100000000\r\n\r\n");
         let _ = client.try_send(vec![7; 100_000]);
         let answer = client.answer().unwrap();
         assert_eq!((answer.status, answer.text().as_str(), answer.header("connection")), (413, "no", Some("close")));
