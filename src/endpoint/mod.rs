@@ -22,7 +22,7 @@ use memchr::memrchr;
 
 pub use inspector::{Inspector, inspector};
 pub use route::Route;
-pub use transfer::{is_hijack, is_quick_read, may_upgrade};
+pub use transfer::{is_hijack, is_quick_read, may_upgrade, passes_upgrade};
 
 /// Declares [`Endpoint`] and the tables that read it. `=>` is followed by the metrics route (spec 70 §8).
 macro_rules! endpoints {

@@ -13,17 +13,23 @@ pub fn is_hijack(method: &[u8], endpoint: Endpoint) -> bool {
     method.eq_ignore_ascii_case(b"POST") && matches!(endpoint, Endpoint::ContainerAttach | Endpoint::ExecStart)
 }
 
-/// Whether the request may turn its connection into a tunnel when its client asks for an upgrade (spec 60 §3.6).
+/// Whether the Engine gets to hear of a client's wish to upgrade to `token` (spec 60 §3.6).
 ///
 /// A tunnel is seen into by no rule: `Upgrade: h2c` on an endpoint that is no tunnel of its own would carry whole
-/// requests past the policy to an Engine that speaks HTTP/2. Elsewhere the wish is ignored, as HTTP allows.
+/// requests past the policy to an Engine that speaks HTTP/2. A websocket carries no requests; the Engine may decline it.
+#[must_use]
+pub fn passes_upgrade(method: &[u8], endpoint: Endpoint, token: &[u8]) -> bool {
+    opens_session(method, endpoint) || (method == b"GET" && token.eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether the connection becomes a tunnel when the Engine agrees to such a wish.
 #[must_use]
 pub fn may_upgrade(method: &[u8], endpoint: Endpoint) -> bool {
-    match endpoint {
-        Endpoint::ContainerAttachWebsocket => method == b"GET",
-        Endpoint::Session | Endpoint::Grpc => method == b"POST",
-        _ => false,
-    }
+    opens_session(method, endpoint) || (method == b"GET" && endpoint == Endpoint::ContainerAttachWebsocket)
+}
+
+fn opens_session(method: &[u8], endpoint: Endpoint) -> bool {
+    method == b"POST" && matches!(endpoint, Endpoint::Session | Endpoint::Grpc)
 }
 
 /// Whether the request is answered from the Engine's own state, so that a response-header timeout is safe. Everything

@@ -56,10 +56,10 @@ pub(super) async fn forward<T: Transport>(
         Held::InFile(_) => return Box::pin(filed(context, exchange)).await,
         Held::Nothing => {}
     }
-    // Nothing that is inspected becomes a tunnel: what would go through it was not looked at.
+    // A wish for anything else is ignored, as HTTP allows: a tunnel is seen into by no rule.
+    let token = exchange.head.first(&exchange.input, FieldName::Upgrade);
     let upgrades = exchange.head.connection_has(&exchange.input, b"upgrade")
-        && exchange.head.first(&exchange.input, FieldName::Upgrade).is_some()
-        && endpoint::may_upgrade(exchange.method(), exchange.endpoint);
+        && token.is_some_and(|token| endpoint::passes_upgrade(exchange.method(), exchange.endpoint, token));
     if upgrades {
         return Box::pin(tunnel::upgrade(context, exchange, in_flight)).await;
     }

@@ -17,6 +17,7 @@ use super::local::{self, Failure};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError};
+use crate::endpoint;
 use crate::http::forward::append_tunnel;
 use crate::http::{FieldName, ResponseHead, Version};
 use crate::limits;
@@ -94,7 +95,8 @@ impl Opening {
             Opening::Hijack if head.status == 101 => Opened::Tunnel,
             Opening::Upgrade { token } if head.status == 101 => {
                 let switched = head.first(raw, FieldName::Upgrade);
-                if switched.is_some_and(|to| to.eq_ignore_ascii_case(token)) {
+                let agreed = switched.is_some_and(|to| to.eq_ignore_ascii_case(token));
+                if agreed && endpoint::may_upgrade(exchange.method(), exchange.endpoint) {
                     Opened::Tunnel
                 } else {
                     Opened::Mismatch

@@ -3,7 +3,7 @@
 //! Owns the first look (magic numbers, in the Engine's order) and the two budgets: bytes received and bytes after
 //! decompression. The second defeats the archive bomb; the first repeats what spooling has enforced.
 
-use std::io::{self, Cursor, Read};
+use std::io::{BufReader, Cursor, Error as IoError, ErrorKind, Read, Result as IoResult};
 
 use flate2::bufread::MultiGzDecoder;
 use thiserror::Error;
@@ -22,7 +22,7 @@ const OTHERS: &[&[u8]] = &[b"BZh", &[0xfd, b'7', b'z', b'X', b'Z', 0], &[0x28, 0
 /// A frame that zstd skips: the first byte is any from 0x50 to 0x5f.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
-/// More bytes than the budget holds. Travels inside an [`io::Error`] through the readers in between.
+/// More bytes than the budget holds. Travels inside an [`IoError`] through the readers in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Overrun {
     /// The body is too long.
@@ -86,7 +86,7 @@ impl<'b> Body<'b> {
     ///
     /// # Errors
     /// When the body cannot be read.
-    pub fn open(body: &'b mut dyn Read) -> io::Result<Body<'b>> {
+    pub fn open(body: &'b mut dyn Read) -> IoResult<Body<'b>> {
         let mut rest = Budgeted::new(body, SPOOLED_BODY_MAX_BYTES, Overrun::Body);
         let mut head = Vec::with_capacity(BLOCK_BYTES);
         (&mut rest).take(BLOCK_BYTES as u64).read_to_end(&mut head)?;
@@ -126,13 +126,13 @@ impl<R: Read> Budgeted<R> {
 }
 
 impl<R: Read> Read for Budgeted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
         if into.is_empty() {
             return Ok(0);
         }
         if self.left == 0 {
             // Exactly the budget is within it.
-            return if self.source.read(&mut [0])? == 0 { Ok(0) } else { Err(io::Error::other(self.overrun)) };
+            return if self.source.read(&mut [0])? == 0 { Ok(0) } else { Err(IoError::other(self.overrun)) };
         }
         let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
         let into = into.get_mut(..length).unwrap_or_default();
@@ -144,7 +144,7 @@ impl<R: Read> Read for Budgeted<R> {
 
 /// What a gzip stream holds: its members one after another, up to `max_bytes`.
 pub fn decompress<R: Read>(source: R, max_bytes: u64) -> Budgeted<impl Read> {
-    let source = io::BufReader::with_capacity(BUFFER_BYTES, source);
+    let source = BufReader::with_capacity(BUFFER_BYTES, source);
     Budgeted::new(MultiGzDecoder::new(source), max_bytes, Overrun::Decompressed)
 }
 
@@ -152,13 +152,13 @@ pub fn decompress<R: Read>(source: R, max_bytes: u64) -> Budgeted<impl Read> {
 ///
 /// # Errors
 /// What the source returns.
-pub fn drain(source: &mut dyn Read) -> io::Result<()> {
+pub fn drain(source: &mut dyn Read) -> IoResult<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         match source.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }

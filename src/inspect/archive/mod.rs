@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io;
+use std::io::{Error as IoError, ErrorKind};
 
 use thiserror::Error;
 
@@ -56,7 +56,7 @@ pub enum BeforeBody {
 pub enum ArchiveError {
     /// The body, or what it decompresses to, cannot be read.
     #[error("archive cannot be read: {0}")]
-    Read(#[source] io::Error),
+    Read(#[source] IoError),
     /// It ends within an entry, or before it could be told what it is.
     #[error("archive is truncated")]
     Truncated,
@@ -101,15 +101,15 @@ pub enum ArchiveError {
     DecompressedTooLong,
 }
 
-impl From<io::Error> for ArchiveError {
-    fn from(error: io::Error) -> ArchiveError {
+impl From<IoError> for ArchiveError {
+    fn from(error: IoError) -> ArchiveError {
         if let Some(overrun) = error.get_ref().and_then(|cause| cause.downcast_ref::<body::Overrun>()) {
             return match overrun {
                 body::Overrun::Body => ArchiveError::BodyTooLong,
                 body::Overrun::Decompressed => ArchiveError::DecompressedTooLong,
             };
         }
-        if error.kind() == io::ErrorKind::UnexpectedEof { ArchiveError::Truncated } else { ArchiveError::Read(error) }
+        if error.kind() == ErrorKind::UnexpectedEof { ArchiveError::Truncated } else { ArchiveError::Read(error) }
     }
 }
 
@@ -131,8 +131,8 @@ impl From<ArchiveError> for Halt {
     }
 }
 
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Halt {
+impl From<IoError> for Halt {
+    fn from(error: IoError) -> Halt {
         Halt::Failed(error.into())
     }
 }

@@ -4,7 +4,7 @@
 //! than the grammar: no preamble, because the Engine does not know multipart and would read the preamble, and no line
 //! that begins like a boundary and goes on otherwise.
 
-use std::io::{self, Read};
+use std::io::{ErrorKind, Read, Result as IoResult};
 
 use memchr::memmem;
 
@@ -94,7 +94,7 @@ impl<'s> Parts<'s> {
     }
 
     /// How many bytes at the start belong to the current part for certain, at least one; `None` at its end.
-    fn payload(&mut self) -> io::Result<Option<usize>> {
+    fn payload(&mut self) -> IoResult<Option<usize>> {
         let boundary = self.boundary.needle().len();
         self.fill(boundary)?;
         match self.boundary.find(self.available()) {
@@ -103,7 +103,7 @@ impl<'s> Parts<'s> {
             // The last bytes could begin a boundary.
             None => match self.available().len().checked_sub(boundary - 1) {
                 Some(length) if length > 0 => Ok(Some(length)),
-                Some(_) | None => Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(_) | None => Err(ErrorKind::UnexpectedEof.into()),
             },
         }
     }
@@ -113,7 +113,7 @@ impl<'s> Parts<'s> {
     }
 
     /// Reads until so many bytes are available, unless there are no more.
-    fn fill(&mut self, length: usize) -> io::Result<()> {
+    fn fill(&mut self, length: usize) -> IoResult<()> {
         if self.available().len() >= length || self.is_source_empty {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl<'s> Parts<'s> {
                     break;
                 }
                 Ok(read) => self.end += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -141,7 +141,7 @@ pub struct Part<'p, 's> {
 }
 
 impl Read for Part<'_, '_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
         let Some(length) = self.parts.payload()? else { return Ok(0) };
         let length = length.min(into.len());
         let from = self.parts.available().get(..length).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! stated twice, a size on an entry without payload, global records that change entries) is refused, because another
 //! reader resolves it otherwise. It gives names as they stand; what they mean is for [`name`](super::name).
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Result as IoResult};
 
 use super::ArchiveError;
 use super::header::{BLOCK_BYTES, Block, Header, until_nul};
@@ -251,7 +251,7 @@ impl<'s> Walker<'s> {
     }
 
     /// Skips so many bytes, or less at the end of the source.
-    fn skip(&mut self, length: u64) -> io::Result<u64> {
+    fn skip(&mut self, length: u64) -> IoResult<u64> {
         let mut left = length;
         while left > 0 {
             let available = fill(&mut self.source)?.len();
@@ -267,10 +267,10 @@ impl<'s> Walker<'s> {
 }
 
 /// What is buffered; empty only at the end of the source.
-fn fill<R: Read>(source: &mut BufReader<R>) -> io::Result<&[u8]> {
+fn fill<R: Read>(source: &mut BufReader<R>) -> IoResult<&[u8]> {
     // Asked again below, because a borrow cannot leave a loop.
     while let Err(error) = source.fill_buf() {
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != ErrorKind::Interrupted {
             return Err(error);
         }
     }

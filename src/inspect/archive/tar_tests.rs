@@ -224,7 +224,7 @@ fn a_million_members_are_walked() {
     let block = Builder::new().file("some/file", "").open_bytes();
     struct Repeat<'b>(&'b [u8], usize, usize);
     impl Read for Repeat<'_> {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
             let mut written = 0;
             while written < into.len() && self.2 > 0 {
                 let part = &self.0[self.1..];
@@ -250,10 +250,10 @@ fn a_million_members_are_walked() {
 struct Trickle<'b>(&'b [u8], bool);
 
 impl Read for Trickle<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
         self.1 = !self.1;
         if self.1 {
-            return Err(io::ErrorKind::Interrupted.into());
+            return Err(ErrorKind::Interrupted.into());
         }
         self.0.read(&mut into[..1])
     }
