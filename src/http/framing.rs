@@ -19,6 +19,9 @@ pub enum Framing {
     Close,
 }
 
+/// The largest length that Go's readers, the Engine's among them, take for one.
+const LENGTH_MAX: u64 = i64::MAX as u64;
+
 /// The framing of a request's body.
 ///
 /// # Errors
@@ -72,12 +75,14 @@ pub fn of_response(response: &ResponseHead, head: &[u8], method: &[u8]) -> Resul
 /// The one `Content-Length`, if any; an error when there are several or it is not a plain decimal number.
 fn content_length<'h>(mut values: impl Iterator<Item = &'h [u8]>) -> Result<Option<u64>, ()> {
     let Some(value) = values.next() else { return Ok(None) };
-    // More digits than any length has would overflow; Go's readers stop at 2^63.
-    let well_formed = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
-    if !well_formed || values.next().is_some() {
+    if value.is_empty() || values.next().is_some() {
         return Err(());
     }
-    Ok(Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))))
+    let length = value.iter().try_fold(0_u64, |sum, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit).filter(|&sum| sum <= LENGTH_MAX)
+    });
+    length.map(Some).ok_or(())
 }
 
 #[cfg(test)]
@@ -111,6 +116,8 @@ mod tests {
             ("Content-Length: 0x4\r\n", Err(Malformed)),
             ("Content-Length: 4 bytes\r\n", Err(Malformed)),
             ("Content-Length:\r\n", Err(Malformed)),
+            ("Content-Length: 9223372036854775807\r\n", Ok(Framing::Length(LENGTH_MAX))),
+            ("Content-Length: 9223372036854775808\r\n", Err(Malformed)),
             ("Content-Length: 18446744073709551620\r\n", Err(Malformed)),
             ("Transfer-Encoding: gzip\r\n", Err(UnsupportedCoding)),
             ("Transfer-Encoding:\r\n", Err(UnsupportedCoding)),
