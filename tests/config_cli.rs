@@ -147,6 +147,54 @@ fn match_explains_every_rule_that_was_tried() {
 }
 
 #[test]
+fn match_judges_a_body_where_the_rules_allow() {
+    let file = File::new(
+        "upstream: {socket: /u}\nlisten: {socket: /l}\nrules:\n- match: {method: \"*\", path: /**}\n  action: allow\n\
+         insecure_allow_read_exfiltration: true\ninsecure_allow_body_blind_writes: true\n",
+    );
+    let (clean, privileged) = (File::new(r#"{"Image":"x"}"#), File::new(r#"{"HostConfig":{"Privileged":true}}"#));
+    let (no_json, long) = (File::new("{"), File::new(vec![b' '; (1 << 20) + 1]));
+    for (method, path, body, decision, verdict, reason) in [
+        ("POST", "/containers/create", &clean, "allow", "passes", ""),
+        ("POST", "/containers/create", &privileged, "deny", "denied", "container create denied: privileged containers"),
+        (
+            "POST",
+            "/v1.45/containers/create?name=x",
+            &privileged,
+            "deny",
+            "denied",
+            "container create denied: privileged",
+        ),
+        ("POST", "/containers/create", &no_json, "deny", "denied", "container create denied: malformed JSON"),
+        ("POST", "/containers/create", &long, "deny", "too_large", "container create denied: request body exceeds"),
+        ("POST", "/build", &no_json, "deny", "cannot_be_inspected", "archive"),
+        ("POST", "/images/create?fromImage=evil.example/x", &clean, "deny", "denied", "image pull denied"),
+        ("POST", "/exec/abc/start", &clean, "allow", "depends_on_the_engine", ""),
+        ("POST", "/containers/abc/start", &privileged, "allow", "not_inspected", ""),
+    ] {
+        let arguments = ["match", "-c", file.path(), "-X", method, "--path", path, "--body", body.path()];
+        let output = run(&[&arguments[..], &["-o", "json"]].concat(), &[]);
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&answer["decision"], &answer["body"]["verdict"]), (&json!(decision), &json!(verdict)), "{path}");
+        let said = answer["body"]["reason"].as_str().unwrap_or_default();
+        assert!(said.starts_with(reason) && said.is_empty() == reason.is_empty(), "{path}: {said}");
+    }
+    let arguments = ["match", "-c", file.path(), "-X", "POST", "--path", "/containers/create", "--body"];
+    let output = text(&run(&[&arguments[..], &[privileged.path()]].concat(), &[]).stdout);
+    assert!(output.contains("Decision:        deny\n"), "{output}");
+    assert!(
+        output.contains(
+            "Body:            denied\nInspected:       container create request body\nBody reason:     container create \
+             denied: privileged containers are not allowed\n"
+        ),
+        "{output}"
+    );
+    let output = run(&[&arguments[..], &["/none"]].concat(), &[]);
+    assert!(text(&output.stderr).starts_with("Error: --body: /none: "), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn errors_name_the_argument_and_exit_with_1() {
     let file = File::new(RULES);
     for (arguments, expected) in [

@@ -1,5 +1,7 @@
 //! Commands and flags, each defined once: the parser, help, man page and completions follow from this file.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Overrides;
@@ -119,6 +121,9 @@ pub(super) struct MatchFlags {
     /// Also show every rule that was tried, and why it did not match.
     #[arg(long)]
     pub(super) explain: bool,
+    /// Also judge this file as the body of the request, JSON or an archive; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(super) body: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,4 +1,4 @@
-//! `match`: what the root rules say about one request (spec 10 §3.3).
+//! `match`: what the root rules, and on demand the inspectors, say about one request (spec 10 §3.3).
 //!
 //! The path goes through the very code that live requests go through, so the answer cannot differ from theirs.
 
@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::Failure;
 use super::arguments::{MatchFlags, Output};
+use super::carried::BodyJudged;
 use super::terminal::{Terminal, on_one_line};
 use crate::config::{Candidate, ConfigFile, Environment, Overrides, compile};
+use crate::endpoint;
 use crate::policy::methods::RequestMethod;
 use crate::policy::{Decision, Glob, Methods, Plan, Rule};
 use crate::target::RequestPath;
@@ -27,7 +29,13 @@ pub(super) fn run(
     }
     let candidate = Candidate::load(file, environment, &Overrides::default())?;
     let (_, plan) = compile(&candidate).map_err(|problems| Failure::Error(format!("config validation: {problems}")))?;
-    let answer = Answer::of(file, &candidate, &plan, &request, flags.explain);
+    let mut answer = Answer::of(file, &candidate, &plan, &request, flags.explain);
+    if let Some(path) = &flags.body {
+        let endpoint = endpoint::classify(request.canonical.canonical());
+        let inspector = endpoint::inspector(request.method.as_bytes(), endpoint);
+        let judged = BodyJudged::of(inspector, request.query.as_bytes(), path, &plan.inspection)?;
+        answer.add_body(judged);
+    }
     let text = match flags.output {
         Output::Json => format!("{}\n", serde_json::to_string(&answer)?),
         Output::Text => answer.text(),
@@ -39,6 +47,7 @@ pub(super) fn run(
 struct Request {
     method: String,
     path: String,
+    query: String,
     canonical: RequestPath,
 }
 
@@ -53,9 +62,9 @@ impl Request {
             return Err(Failure::Error(format!("--path must start with /, got {path:?}")));
         }
         let mut canonical = RequestPath::default();
-        let (raw, _query) = path.split_once('?').unwrap_or((path, ""));
+        let (raw, query) = path.split_once('?').unwrap_or((path, ""));
         canonical.set(raw.as_bytes()).map_err(|error| Failure::Error(format!("--path: {error}, got {path:?}")))?;
-        Ok(Self { method, path: path.to_owned(), canonical })
+        Ok(Self { method, path: path.to_owned(), query: query.to_owned(), canonical })
     }
 }
 
@@ -75,6 +84,8 @@ struct Answer {
     matched_rule: Option<RuleShown>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules_tried: Vec<RuleTried>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<BodyJudged>,
 }
 
 /// A rule as configured.
@@ -135,7 +146,17 @@ impl Answer {
                 }
                 false => Vec::new(),
             },
+            body: None,
         }
+    }
+
+    /// Takes in what the body is judged to be: a request that the rules allow may be denied for it.
+    fn add_body(&mut self, body: BodyJudged) {
+        if self.decision == "allow" && body.verdict.denies() {
+            self.decision = "deny";
+            self.reason.clone_from(&body.reason);
+        }
+        self.body = Some(body);
     }
 
     fn text(&self) -> String {
@@ -164,6 +185,13 @@ impl Answer {
         }
         if !self.reason.is_empty() {
             line("Reason:", &self.reason);
+        }
+        if let Some(BodyJudged { inspected, verdict, reason }) = &self.body {
+            line("Body:", verdict.as_str());
+            line("Inspected:", inspected.unwrap_or("nothing"));
+            if !reason.is_empty() {
+                line("Body reason:", reason);
+            }
         }
         if !self.rules_tried.is_empty() {
             text += "\nRules tried:\n";

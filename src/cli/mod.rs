@@ -4,6 +4,7 @@
 //! [`config`](crate::config) and [`policy`](crate::policy) for facts and takes no decision itself.
 
 mod arguments;
+mod carried;
 pub mod demo;
 mod judge;
 mod presets;

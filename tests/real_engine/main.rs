@@ -261,7 +261,15 @@ fn networks_and_volumes() {
 
 #[test]
 fn compose_up_and_down() {
-    let guarded = Guarded::start(allow_everything());
+    compose_through(&Guarded::start(allow_everything()));
+}
+
+#[test]
+fn compose_up_and_down_with_redacted_answers() {
+    compose_through(&Guarded::redacting());
+}
+
+fn compose_through(guarded: &Guarded) {
     let project = guarded.named(Kind::Container);
     std::fs::write(
         guarded.folder().join("compose.yaml"),

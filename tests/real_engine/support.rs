@@ -58,15 +58,24 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// A proxy with these rules and no other restriction that the clients' calls could meet.
     pub(crate) fn start(rules: Value) -> Self {
+        Self::lenient(rules, false)
+    }
+
+    /// A proxy that allows every call and takes out of the answers all that it can.
+    pub(crate) fn redacting() -> Self {
+        Self::lenient(allow_everything(), true)
+    }
+
+    fn lenient(rules: Value, redacts: bool) -> Self {
         Self::configured(json!({
             "insecure_allow_body_blind_writes": true,
             "insecure_allow_read_exfiltration": true,
             "response": {
                 "deny_verbosity": "verbose",
-                "redact_container_env": false,
-                "redact_mount_paths": false,
-                "redact_network_topology": false,
-                "redact_sensitive_data": false,
+                "redact_container_env": redacts,
+                "redact_mount_paths": redacts,
+                "redact_network_topology": redacts,
+                "redact_sensitive_data": redacts,
             },
             "request_body": {
                 "exec": {"allow_root_user": true},
