@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::connection::{After, Context};
 use super::exchange::Exchange;
-use super::forward::Delivery;
+use super::forward::{Answering, Delivery};
 use super::transport::Transport;
 use super::upload::{BULK_WORTH_BYTES, FULL_RECEIVE_BYTES, FULL_RECEIVES};
 use crate::http::Framing;
@@ -125,7 +125,7 @@ enum Event<P> {
 pub(super) async fn relay<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    engine: Stream,
+    engine: Answering,
     delivery: Delivery,
 ) -> After {
     context.deadline.clear();
@@ -137,7 +137,7 @@ pub(super) async fn relay<T: Transport>(
         Ok(End::Client) => After::Close,
         Ok(End::Body { clean }) => {
             if clean && delivery.reusable {
-                context.shard.engine.give_back(engine);
+                engine.give_back(context.shard);
             }
             if delivery.close || !delivery.request_read { After::Linger } else { After::Keep }
         }

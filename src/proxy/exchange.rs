@@ -85,6 +85,11 @@ impl Default for RequestBody {
 }
 
 impl RequestBody {
+    /// Stands for a body that somebody else reads: never complete.
+    pub(super) fn open() -> Self {
+        RequestBody { framing: Framing::Length(u64::MAX), left: u64::MAX, decoder: chunked::Decoder::default() }
+    }
+
     fn begin(&mut self, framing: Framing) {
         self.framing = framing;
         self.left = if let Framing::Length(length) = framing { length } else { 0 };

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use super::connection::{After, Context};
 use super::download::{Body, read_whole};
 use super::exchange::Exchange;
-use super::forward::{self, Delivery};
+use super::forward::{self, Answering, Delivery};
 use super::local::{self, Failure};
 use super::places::Places;
 use super::transport::Transport;
@@ -34,7 +34,7 @@ pub(super) fn is_covered(exchange: &Exchange) -> bool {
 pub(super) async fn respond<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    engine: Stream,
+    engine: Answering,
     delivery: Delivery,
 ) -> After {
     let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
@@ -71,7 +71,7 @@ pub(super) async fn respond<T: Transport>(
 async fn read_and_edit<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    engine: Stream,
+    engine: Answering,
     delivery: Delivery,
 ) -> Result<u64, Cut> {
     let mut body = std::mem::take(&mut exchange.scratch);
@@ -79,7 +79,7 @@ async fn read_and_edit<T: Transport>(
     let clean = gather(context, exchange, &engine, delivery, &mut body).await;
     exchange.scratch = body;
     if clean? && delivery.reusable {
-        context.shard.engine.give_back(engine);
+        engine.give_back(context.shard);
     }
     if exchange.scratch.is_empty() {
         // Nothing to read: the removal of a service answers so on a covered path (spec 50 C1).

@@ -7,11 +7,13 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::ops::Deref;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::Poll;
 
 use super::connection::{After, Context};
-use super::exchange::{Answer, Exchange, Held};
+use super::exchange::{Answer, Exchange, Held, RequestBody};
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
@@ -92,7 +94,7 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
         exchange.upstream = back;
         let watched = Cell::new(true);
         match await_head(context, &engine, &mut exchange.answer, &mut exchange.downstream, &watched).await {
-            Ok(()) => return respond(context, exchange, engine, true).await,
+            Ok(()) => return respond(context, exchange, Answering::Alone(engine), true).await,
             Err(Lost::Unanswered(_)) if reused && (took_nothing(&sent) || is_idempotent(exchange.method(), body)) => {
                 // The idle connection died before it answered: once more, on a fresh one (spec 60 §3.8).
                 may_reuse = false;
@@ -292,15 +294,32 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
     let engine = match send_first(context, exchange).await {
-        Ok(engine) => engine,
+        Ok(engine) => Rc::new(engine),
         Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
     };
-    let outcome = {
-        let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
-        let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
-        converse(context, &engine, answer, downstream, upload::run(context.client, &engine, source, upstream)).await
+    // The upload may outlast the answer's head: it has its own part of the exchange, which shows an open body meanwhile.
+    let mut body = std::mem::replace(&mut exchange.body, RequestBody::open());
+    let mut out = std::mem::take(&mut exchange.upstream);
+    let (mut input, mut input_used) = (exchange.unread().to_vec(), 0);
+    exchange.input.truncate(exchange.head_bytes);
+    exchange.input_used = exchange.head_bytes;
+    let source = upload::Source { input: &mut input, input_used: &mut input_used, head_bytes: 0, body: &mut body };
+    let over = Cell::new(false);
+    let after = {
+        let mut upload = pin!(upload::run(context.client, &engine, source, &mut out));
+        match converse(context, &engine, exchange, upload.as_mut(), &over).await {
+            Ok(true) => None,
+            Ok(false) => Some(respond_beside(context, exchange, &engine, upload, over).await),
+            Err(lost) => Some(lose(context, exchange, lost).await),
+        }
     };
-    finish_upload(context, exchange, engine, outcome).await
+    exchange.body = body;
+    exchange.upstream = out;
+    exchange.input.extend_from_slice(input.get(input_used..).unwrap_or_default());
+    match after {
+        Some(after) => after,
+        None => respond(context, exchange, Answering::of(engine), true).await,
+    }
 }
 
 /// A request whose body was read into a file.
@@ -309,26 +328,70 @@ async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     let Held::InFile(file) = std::mem::take(&mut exchange.held) else { return After::Close };
     write_request_head(exchange, counted(file.len()), false, None, None);
     let engine = match send_first(context, exchange).await {
-        Ok(engine) => engine,
+        Ok(engine) => Rc::new(engine),
         Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
     };
-    let outcome = {
-        let Exchange { answer, downstream, .. } = exchange;
-        converse(context, &engine, answer, downstream, upload::run_file(&engine, &file)).await
-    };
-    finish_upload(context, exchange, engine, outcome).await
+    let over = Cell::new(false);
+    {
+        let mut upload = pin!(upload::run_file(&engine, &file));
+        match converse(context, &engine, exchange, upload.as_mut(), &over).await {
+            Ok(true) => {}
+            Ok(false) => return respond_beside(context, exchange, &engine, upload, over).await,
+            Err(lost) => return lose(context, exchange, lost).await,
+        }
+    }
+    respond(context, exchange, Answering::of(engine), true).await
 }
 
-async fn finish_upload<T: Transport>(
+/// Passes on an answer that began before the upload was over; both go on side by side until the answer ends, for an
+/// Engine may report on what it reads.
+async fn respond_beside<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    engine: Stream,
-    outcome: Result<bool, Lost>,
+    engine: &Rc<Stream>,
+    mut upload: Pin<&mut impl Future<Output = Result<(), UploadError>>>,
+    over: Cell<bool>,
 ) -> After {
-    match outcome {
-        // What is left of the body when the answer comes is not waited for: the answer goes out, then it ends.
-        Ok(uploaded) => respond(context, exchange, engine, uploaded).await,
-        Err(lost) => lose(context, exchange, lost).await,
+    let mut response = pin!(respond(context, exchange, Answering::Beside(Rc::clone(engine)), false));
+    poll_fn(|cx| {
+        if !over.get() && upload.as_mut().poll(cx).is_ready() {
+            over.set(true);
+        }
+        response.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// An Engine connection while its answer is read.
+pub(super) enum Answering {
+    /// Nobody else uses it: it may serve again.
+    Alone(Stream),
+    /// An upload goes on beside the answer: it ends with it.
+    Beside(Rc<Stream>),
+}
+
+impl Answering {
+    fn of(engine: Rc<Stream>) -> Self {
+        Rc::try_unwrap(engine).map_or_else(Self::Beside, Self::Alone)
+    }
+
+    /// Lets the connection serve again.
+    pub(super) fn give_back(self, shard: &Shard) {
+        match self {
+            Self::Alone(engine) => shard.engine.give_back(engine),
+            Self::Beside(_) => {}
+        }
+    }
+}
+
+impl Deref for Answering {
+    type Target = Stream;
+
+    fn deref(&self) -> &Stream {
+        match self {
+            Self::Alone(engine) => engine,
+            Self::Beside(engine) => engine,
+        }
     }
 }
 
@@ -361,22 +424,23 @@ async fn send_first<T: Transport>(context: &Context<'_, T>, exchange: &mut Excha
 }
 
 /// Uploads and waits for the answer's head, both at once; true when the upload was over before the head came.
+///
+/// Sets `over` when the upload must not be polled again.
 async fn converse<T: Transport>(
     context: &Context<'_, T>,
     engine: &Stream,
-    answer: &mut Answer,
-    downstream: &mut Vec<u8>,
-    upload: impl Future<Output = Result<(), UploadError>>,
+    exchange: &mut Exchange,
+    mut upload: Pin<&mut impl Future<Output = Result<(), UploadError>>>,
+    over: &Cell<bool>,
 ) -> Result<bool, Lost> {
-    let watched = Cell::new(false);
+    let Exchange { answer, downstream, .. } = exchange;
     let mut uploaded = false;
-    let mut upload = pin!(upload);
-    let mut head = pin!(await_head(context, engine, answer, downstream, &watched));
+    let mut head = pin!(await_head(context, engine, answer, downstream, over));
     poll_fn(|cx| {
-        if !watched.get()
+        if !over.get()
             && let Poll::Ready(outcome) = upload.as_mut().poll(cx)
         {
-            watched.set(true);
+            over.set(true);
             match outcome {
                 Ok(()) => uploaded = true,
                 // An Engine that stops reading has usually said why.
@@ -407,7 +471,7 @@ pub(super) struct Delivery {
 pub(super) async fn respond<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    engine: Stream,
+    engine: Answering,
     request_read: bool,
 ) -> After {
     let answer = &exchange.answer;
@@ -451,7 +515,7 @@ pub(super) async fn respond<T: Transport>(
     }
     exchange.downstream.extend_from_slice(exchange.answer.bytes.get(exchange.answer.head_bytes..).unwrap_or_default());
     if delivery.reusable {
-        context.shard.engine.give_back(engine);
+        engine.give_back(context.shard);
     }
     let (sent, back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
     exchange.downstream = back;

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use super::connection::{After, Context};
 use super::exchange::Exchange;
-use super::forward::{self, ENGINE_HOST, Lost, await_head, lose, write_request_head};
+use super::forward::{self, Answering, ENGINE_HOST, Lost, await_head, lose, write_request_head};
 use super::local::{self, Failure};
 use super::shard::InFlight;
 use super::transport::Transport;
@@ -169,7 +169,7 @@ async fn open<T: Transport>(
         Opened::Tunnel => {}
         Opened::Ordinary => {
             let read = exchange.body.is_complete();
-            return forward::respond(context, exchange, engine, read).await;
+            return forward::respond(context, exchange, Answering::Alone(engine), read).await;
         }
         Opened::Mismatch => {
             let cause = "switched to a protocol that was not asked for";
