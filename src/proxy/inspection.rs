@@ -67,10 +67,13 @@ pub(super) async fn inspect<T: Transport>(
         }),
         Needs::Spool { max_bytes } => match dispatch::inspect_before_body(inspector, &upload_of(exchange), options) {
             BeforeBody::Decided(outcome) => Ok(outcome),
-            BeforeBody::ReadBody => match hold_in_file(context, exchange, max_bytes).await {
-                Ok(()) => Ok(judge_file(context, exchange, inspector).await),
-                Err(unheld) => Err(unheld),
-            },
+            BeforeBody::ReadBody => {
+                let _place = context.shard.spools.take().await;
+                match hold_in_file(context, exchange, max_bytes).await {
+                    Ok(()) => Ok(judge_file(context, exchange, inspector).await),
+                    Err(unheld) => Err(unheld),
+                }
+            }
         },
     };
     let outcome = match judged {
@@ -282,7 +285,6 @@ async fn hold_in_file<T: Transport>(
         Framing::Length(_) | Framing::Chunked => {}
     }
     let shard = context.shard;
-    let _place = shard.spools.take().await;
     go_ahead(context, exchange).await?;
     let failed = |error: io::Error| {
         tracing::error!(%error, "cannot spool a request body");

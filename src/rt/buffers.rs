@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::{IoUring, types};
 
-/// The buffer group of all multishot receives.
+/// The buffer group of all receives that take a shared buffer.
 pub(super) const GROUP: u16 = 1;
 /// Buffers per ring; a power of two.
 const COUNT: u16 = 512;

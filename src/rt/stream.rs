@@ -99,7 +99,7 @@ impl Stream {
             return Poll::Ready(ended(end).map(|_| pool.take()));
         }
         if socket.receiving != Receiving::Stopped {
-            // The order of bytes allows one receive at a time: the multishot one has to end first.
+            // The order of bytes allows one receive at a time: the one in flight has to end first.
             socket.wake_with(cx);
             ring.stop_receiving(self.key);
             return Poll::Pending;
