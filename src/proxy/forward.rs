@@ -501,7 +501,7 @@ pub(super) async fn respond<T: Transport>(
         request_read,
     };
     if filter::applies(exchange, framing) {
-        return Box::pin(filter::respond(context, exchange, engine, delivery)).await;
+        return filter::respond(context, exchange, engine, delivery).await;
     }
     write_response_head(exchange, delivery);
     exchange.facts.status = exchange.answer.head.status;
