@@ -112,6 +112,10 @@ fn check_files(check: &mut Check<'_>, path: &str, tls: &Tls) {
 
 fn has_pem(path: &Path, labels: &[&str], what: &str) -> Result<(), String> {
     use std::io::Read as _;
+    // Reading a pipe or a device could take for ever.
+    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(TLS_FILE_MAX_BYTES).read_to_string(&mut text))

@@ -93,6 +93,7 @@ fn listener_cases(tls_files: &str) -> Vec<Case> {
         bad(5, tls("").replace("key.pem", "none.pem"), &["listen.tls.key_file", "none.pem"]),
         bad(5, tls("").replace("key.pem", "cert.pem"), &["listen.tls.key_file", "has no PEM private key"]),
         bad(5, tls("").replace("ca.pem", "key.pem"), &["listen.tls.client_ca_file", "has no PEM certificate"]),
+        bad(5, tls("").replace("ca.pem", "."), &["listen.tls.client_ca_file", "is not a regular file"]),
         bad(5, tls("").replace("cert.pem", "."), &["listen.tls.cert_file"]),
         good(5, tls("")),
         bad(
