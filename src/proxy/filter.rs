@@ -30,31 +30,64 @@ pub(super) fn is_covered(exchange: &Exchange) -> bool {
     exchange.generation.as_deref().is_some_and(|one| one.redaction.covers(exchange.path.canonical()).is_some())
 }
 
-/// Answers with the filtered body.
+/// What came of an answer that was edited where it stands.
+pub(super) enum AtOnce {
+    /// Head and body of this length are in `exchange.downstream`.
+    Edited(u64),
+    /// It is refused; [`give_up`] says so.
+    Cut(Cut),
+    /// It is not all there, or not to be read: [`respond`] sees to it.
+    Later(Answering),
+}
+
+/// Edits an answer that came whole with its head, without waiting and without allocating anything.
+pub(super) fn edit_at_once<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    engine: Answering,
+    delivery: Delivery,
+) -> AtOnce {
+    let came_whole =
+        matches!(delivery.framing, Framing::Length(length) if exchange.answer.rest().len() as u64 == length);
+    if !came_whole || has_coding(exchange) {
+        return AtOnce::Later(engine);
+    }
+    context.deadline.clear();
+    let mut body = std::mem::take(&mut exchange.scratch);
+    body.clear();
+    let begun = begin(exchange, delivery, &mut body);
+    exchange.scratch = body;
+    match begun.and_then(|(_, clean)| edit(context, exchange, engine, delivery, clean)) {
+        Ok(length) => AtOnce::Edited(length),
+        Err(cut) => AtOnce::Cut(cut),
+    }
+}
+
+fn has_coding(exchange: &Exchange) -> bool {
+    let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
+    coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Answers with the filtered body of an answer that may still be on its way.
 pub(super) async fn respond<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: Answering,
     delivery: Delivery,
 ) -> After {
-    let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
-    if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+    if has_coding(exchange) {
         return refuse(context, exchange, &"content coding on an answer that has to be read").await;
     }
     context.deadline.clear();
-    let came_whole =
-        matches!(delivery.framing, Framing::Length(length) if exchange.answer.rest().len() as u64 == length);
-    if came_whole {
-        return match read_and_edit(context, exchange, engine, delivery).await {
-            Ok(length) => send(context, exchange, length, delivery).await,
-            Err(cut) => give_up(context, exchange, cut).await,
-        };
-    }
     let long = &context.shard.long_answers;
     let edited = {
         let _place = long.places.take().await;
         long.lend(exchange);
-        let edited = read_and_edit(context, exchange, engine, delivery).await;
+        let mut body = std::mem::take(&mut exchange.scratch);
+        body.clear();
+        let gathered = gather(context, exchange, &engine, delivery, &mut body).await;
+        exchange.scratch = body;
+        let edited = gathered.and_then(|clean| edit(context, exchange, engine, delivery, clean));
         long.keep(std::mem::take(&mut exchange.scratch));
         edited
     };
@@ -67,18 +100,16 @@ pub(super) async fn respond<T: Transport>(
     after
 }
 
-/// Reads the whole answer and writes head and edited body into `exchange.downstream`; returns the body's length.
-async fn read_and_edit<T: Transport>(
+/// Writes head and edited body of the answer in `exchange.scratch` into `exchange.downstream`; returns the body's length.
+/// `clean`: the Engine sent nothing behind it.
+fn edit<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: Answering,
     delivery: Delivery,
+    clean: bool,
 ) -> Result<u64, Cut> {
-    let mut body = std::mem::take(&mut exchange.scratch);
-    body.clear();
-    let clean = gather(context, exchange, &engine, delivery, &mut body).await;
-    exchange.scratch = body;
-    if clean? && delivery.reusable {
+    if clean && delivery.reusable {
         engine.give_back(context.shard);
     }
     if exchange.scratch.is_empty() {
@@ -100,18 +131,27 @@ async fn read_and_edit<T: Transport>(
 }
 
 /// Why an answer was not read to its end.
-enum Cut {
+pub(super) enum Cut {
     Refused(&'static str),
     Rejected(Rejected),
     ClientGone,
 }
 
-async fn give_up<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, cut: Cut) -> After {
+/// Answers that the Engine's answer cannot be passed on.
+pub(super) async fn give_up<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, cut: Cut) -> After {
     match cut {
         Cut::Refused(cause) => refuse(context, exchange, &cause).await,
         Cut::Rejected(rejected) => refuse(context, exchange, &rejected).await,
         Cut::ClientGone => forward::lose(context, exchange, forward::Lost::ClientGone).await,
     }
+}
+
+/// Takes what came of the body with the head; true when nothing came behind it.
+fn begin(exchange: &Exchange, delivery: Delivery, into: &mut Vec<u8>) -> Result<(Body, bool), Cut> {
+    let mut body = Body::unframed(delivery.framing);
+    let came = exchange.answer.rest();
+    let used = body.take(came, into).ok_or(Cut::Refused("malformed chunked coding"))?;
+    Ok((body, used == came.len()))
 }
 
 /// Reads the whole body; true when nothing came behind it.
@@ -122,9 +162,7 @@ async fn gather<T: Transport>(
     delivery: Delivery,
     into: &mut Vec<u8>,
 ) -> Result<bool, Cut> {
-    let mut body = Body::unframed(delivery.framing);
-    let came = exchange.answer.rest();
-    let mut clean = body.take(came, into).ok_or(Cut::Refused("malformed chunked coding"))? == came.len();
+    let (mut body, mut clean) = begin(exchange, delivery, into)?;
     if body.is_complete() {
         return Ok(clean);
     }

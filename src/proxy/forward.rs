@@ -14,6 +14,7 @@ use std::task::Poll;
 
 use super::connection::{After, Context};
 use super::exchange::{Answer, Exchange, Held, RequestBody};
+use super::filter::AtOnce;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
@@ -500,23 +501,31 @@ pub(super) async fn respond<T: Transport>(
             && !answer.head.connection_has(answer.raw_head(), b"close"),
         request_read,
     };
-    if filter::applies(exchange, framing) {
-        return filter::respond(context, exchange, engine, delivery).await;
-    }
-    write_response_head(exchange, delivery);
-    exchange.facts.status = exchange.answer.head.status;
-    let length = match framing {
-        Framing::None => 0,
-        Framing::Length(length) => length,
-        Framing::Chunked | Framing::Close => u64::MAX,
+    let length = if filter::applies(exchange, framing) {
+        match filter::edit_at_once(context, exchange, engine, delivery) {
+            AtOnce::Edited(length) => length,
+            AtOnce::Cut(cut) => return Box::pin(filter::give_up(context, exchange, cut)).await,
+            AtOnce::Later(engine) => return Box::pin(filter::respond(context, exchange, engine, delivery)).await,
+        }
+    } else {
+        write_response_head(exchange, delivery);
+        let length = match framing {
+            Framing::None => 0,
+            Framing::Length(length) => length,
+            Framing::Chunked | Framing::Close => u64::MAX,
+        };
+        if exchange.answer.rest().len() as u64 != length || !request_read {
+            exchange.facts.status = exchange.answer.head.status;
+            return Box::pin(download::relay(context, exchange, engine, delivery)).await;
+        }
+        let rest = exchange.answer.bytes.get(exchange.answer.head_bytes..).unwrap_or_default();
+        exchange.downstream.extend_from_slice(rest);
+        if delivery.reusable {
+            engine.give_back(context.shard);
+        }
+        length
     };
-    if exchange.answer.rest().len() as u64 != length || !request_read {
-        return Box::pin(download::relay(context, exchange, engine, delivery)).await;
-    }
-    exchange.downstream.extend_from_slice(exchange.answer.bytes.get(exchange.answer.head_bytes..).unwrap_or_default());
-    if delivery.reusable {
-        engine.give_back(context.shard);
-    }
+    exchange.facts.status = exchange.answer.head.status;
     let (sent, back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
     exchange.downstream = back;
     match sent {
