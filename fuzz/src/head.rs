@@ -6,6 +6,7 @@ use sockguard::http::forward::{
 };
 use sockguard::http::framing::{of_request, of_response};
 use sockguard::http::{Field, FieldName, Framing, HeadEnd, RequestHead, ResponseHead, Version};
+use sockguard::limits::CONNECTION_OPTIONS_MAX;
 
 use super::message::{Length, Message};
 
@@ -62,10 +63,12 @@ fn request(head: &[u8]) {
     };
     // The target is judged by its own parser, which is stricter: what is refused here must be refused there.
     let target_is_plain = message.start[1].iter().all(u8::is_ascii_graphic);
+    let is_bounded = message.connection_options().len() <= CONNECTION_OPTIONS_MAX;
     if outcome.is_err() {
-        assert!(!host_is_good || !target_is_plain, "{outcome:?}: {}", head.escape_ascii());
+        assert!(!host_is_good || !target_is_plain || !is_bounded, "{outcome:?}: {}", head.escape_ascii());
         return;
     }
+    assert!(is_bounded, "{}", head.escape_ascii());
     assert!(host_is_good, "{}", head.escape_ascii());
     assert_eq!([parsed.method.of_head(head), parsed.target.of_head(head)], message.start[..2]);
     assert_eq!(parsed.version == Version::Http10, is_http_1_0);
@@ -164,7 +167,11 @@ fn response(head: &[u8]) {
         assert!(outcome.is_err(), "a response with two readings is accepted: {}", head.escape_ascii());
         return;
     };
-    assert!(outcome.is_ok(), "{outcome:?}: {}", head.escape_ascii());
+    let is_bounded = message.connection_options().len() <= CONNECTION_OPTIONS_MAX;
+    assert_eq!(outcome.is_ok(), is_bounded, "{outcome:?}: {}", head.escape_ascii());
+    if outcome.is_err() {
+        return;
+    }
     let is_http_1_0 = message.start[0] == b"HTTP/1.0";
     assert_eq!(parsed.status.to_string().as_bytes(), message.start[1]);
     assert_eq!(parsed.version == Version::Http10, is_http_1_0);
