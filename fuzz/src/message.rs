@@ -57,8 +57,9 @@ impl<'h> Message<'h> {
         match (lengths.as_slice(), codings.as_slice()) {
             ([], []) => Some(Length::Unsaid),
             ([], [coding]) => (coding.eq_ignore_ascii_case(b"chunked") && !is_http_1_0).then_some(Length::Chunked),
-            ([digits], []) if !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit) => {
-                std::str::from_utf8(digits).ok()?.parse().ok().map(Length::Known)
+            ([digits], []) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+                let length: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+                u64::try_from(length).ok().map(Length::Known)
             }
             (_, _) => None,
         }
