@@ -436,3 +436,59 @@ fn a_refusal_in_the_middle_of_an_upload_is_heard() {
         proxy.must_serve();
     });
 }
+
+/// A connection that was asked to switch protocols serves nobody again, whatever the Engine answered (spec 60 §4.2):
+/// what it says late would be the next client's answer.
+#[test]
+fn a_connection_that_was_asked_to_switch_is_never_pooled() {
+    on_shards(|shards| {
+        let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+        let cases = [
+            ("POST /containers/c/attach", "", 404, "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}"),
+            ("POST /exec/e/start", "", 409, "HTTP/1.1 409 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            ("POST /exec/e/start", "", 200, GOOD),
+            ("POST /containers/c/attach", "", 204, "HTTP/1.1 204 No Content\r\n\r\n"),
+            ("GET /containers/c/attach/ws", websocket, 400, "HTTP/1.1 400 X\r\nContent-Length: 2\r\n\r\n{}"),
+            ("POST /session", "Connection: Upgrade\r\nUpgrade: h2c\r\n", 200, GOOD),
+        ];
+        for (what, lines, status, answer) in cases {
+            let (ended, ends) = mpsc::channel();
+            // Of an exec that does not exist nothing can be judged.
+            let unknown = "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}";
+            let engine = BrokenEngine::start(move |upstream, _| {
+                let mut switching = false;
+                while let Some(head) = upstream.request() {
+                    if switching {
+                        let _ = ended.send(Some(head));
+                        return;
+                    }
+                    switching = head.starts_with(what);
+                    upstream.say(match () {
+                        () if switching => answer,
+                        () if head.contains("/exec/e/json") => unknown,
+                        () => GOOD,
+                    });
+                }
+                if switching {
+                    let _ = ended.send(None);
+                }
+            });
+            let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
+            let mut client = proxy.connect();
+            client.send(format!("{what} HTTP/1.1\r\nHost: d\r\n{lines}\r\n"));
+            assert_eq!(client.answer().unwrap().status, status, "{what}");
+            // The client's own connection is as good as before.
+            assert_eq!(client.ask(PING).text(), "OK", "{what}");
+            let next = ends.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(next, None, "{what}, answered {status}: the connection served again");
+        }
+        // The neighbour: an ordinary request to the same path leaves its connection to the next one.
+        let engine = BrokenEngine::start(|upstream, _| upstream.serve_well());
+        let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
+        let mut client = proxy.connect();
+        for request in ["GET /containers/c/attach/ws HTTP/1.1\r\nHost: d\r\n\r\n", PING, PING] {
+            assert_eq!(client.ask(request).text(), "OK");
+        }
+        assert_eq!(engine.connections(), 1);
+    });
+}

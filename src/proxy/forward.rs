@@ -369,6 +369,8 @@ pub(super) enum Answering {
     Alone(Stream),
     /// An upload goes on beside the answer: it ends with it.
     Beside(Rc<Stream>),
+    /// It was asked to switch protocols, and serves nobody again whatever it answered (spec 60 §4.2).
+    AskedToSwitch(Stream),
 }
 
 impl Answering {
@@ -380,7 +382,7 @@ impl Answering {
     pub(super) fn give_back(self, shard: &Shard) {
         match self {
             Self::Alone(engine) => shard.engine.give_back(engine),
-            Self::Beside(_) => {}
+            Self::Beside(_) | Self::AskedToSwitch(_) => {}
         }
     }
 }
@@ -390,7 +392,7 @@ impl Deref for Answering {
 
     fn deref(&self) -> &Stream {
         match self {
-            Self::Alone(engine) => engine,
+            Self::Alone(engine) | Self::AskedToSwitch(engine) => engine,
             Self::Beside(engine) => engine,
         }
     }

@@ -169,7 +169,7 @@ async fn open<T: Transport>(
         Opened::Tunnel => {}
         Opened::Ordinary => {
             let read = exchange.body.is_complete();
-            return forward::respond(context, exchange, Answering::Alone(engine), read).await;
+            return forward::respond(context, exchange, Answering::AskedToSwitch(engine), read).await;
         }
         Opened::Mismatch => {
             let cause = "switched to a protocol that was not asked for";
