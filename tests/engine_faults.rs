@@ -492,3 +492,58 @@ fn a_connection_that_was_asked_to_switch_is_never_pooled() {
         assert_eq!(engine.connections(), 1);
     });
 }
+
+/// Interim answers to a hijack are skipped (spec 60 §4.3): clients take the first head for the switch. A client that
+/// waits for a go-ahead gets the proxy's.
+#[test]
+fn a_hijack_has_one_go_ahead_and_no_interim_answers() {
+    on_shards(|shards| {
+        let engine = BrokenEngine::start(|upstream, _| {
+            let Some(head) = upstream.request() else { return };
+            if !head.contains("/attach") {
+                upstream.say(GOOD);
+                return upstream.serve_well();
+            }
+            assert!(!head.to_lowercase().contains("expect"), "{head}");
+            upstream.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n");
+            let tail = if upstream.body(3) { "hello" } else { "cut off" };
+            upstream.say(format!("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{tail}"));
+        });
+        let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
+        for waits in [true, false] {
+            let mut client = proxy.connect();
+            let lines = if waits { "Expect: 100-continue\r\n" } else { "" };
+            client.send(format!("POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n{lines}Content-Length: 3\r\n\r\n"));
+            if waits {
+                assert_eq!(client.head().unwrap(), "HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            client.send("abc");
+            assert!(client.head().unwrap().starts_with("HTTP/1.1 101 "), "waits: {waits}");
+            assert_eq!(client.rest(), b"hello");
+        }
+        proxy.must_serve();
+    });
+}
+
+/// The proxy's own question is answered by an answer only: what follows a switch of protocols is not HTTP.
+#[test]
+fn a_switch_of_protocols_answers_no_question() {
+    let unknown = "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}";
+    for (before, status) in [
+        ("", 101),
+        ("HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", 101),
+        ("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", 403),
+    ] {
+        let engine = BrokenEngine::start(move |upstream, _| {
+            while let Some(head) = upstream.request() {
+                upstream.say(match () {
+                    () if head.contains("/exec/e/json") => format!("{before}{unknown}"),
+                    () if head.contains("/exec/e/start") => "HTTP/1.1 101 UPGRADED\r\n\r\n".to_owned(),
+                    () => GOOD.to_owned(),
+                });
+            }
+        });
+        let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
+        assert_eq!(proxy.connect().ask("POST /exec/e/start HTTP/1.1\r\nHost: d\r\n\r\n").status, status, "{before:?}");
+    }
+}

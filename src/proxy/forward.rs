@@ -398,9 +398,11 @@ impl Deref for Answering {
     }
 }
 
-/// Tells the client to send its body. One `100 Continue` comes from here or from the Engine, never from both.
+/// Tells a client that waits for it to send its body; false when the client is gone. One `100 Continue` comes from here
+/// or from the Engine, never from both: after this the request goes on without `Expect`.
 pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
-    if exchange.head.version == Version::Http10 {
+    let waits = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
+    if !waits || exchange.head.version == Version::Http10 {
         return true;
     }
     let mut out = std::mem::take(&mut exchange.downstream);

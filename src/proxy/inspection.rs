@@ -260,13 +260,8 @@ async fn hold_in_memory<T: Transport>(
     }
 }
 
-/// Tells a client that waits for it to send its body.
 async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> Result<(), Unheld> {
-    let waits = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
-    if waits && !forward::go_ahead(context, exchange).await {
-        return Err(Unheld::ClientGone);
-    }
-    Ok(())
+    if forward::go_ahead(context, exchange).await { Ok(()) } else { Err(Unheld::ClientGone) }
 }
 
 /// Gets the body into a private file.

@@ -51,6 +51,8 @@ pub(super) async fn hijack<T: Transport>(
             return local::fail(context, exchange, Failure::Unreachable, &error).await;
         }
     };
+    // Who asks for a hijack takes the first head that comes for the answer (spec 60 §4.3).
+    exchange.answer.passes_interim = false;
     write_request_head(exchange, exchange.body.framing, false, Some(b"tcp"), Some(ENGINE_HOST));
     open(context, exchange, in_flight, engine, Opening::Hijack).await
 }
@@ -155,6 +157,9 @@ async fn open<T: Transport>(
     if let Err(error) = sent {
         tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: write request to upstream failed");
         return local::fail(context, exchange, opening.unwritten(), &error).await;
+    }
+    if !exchange.body.is_complete() && !forward::go_ahead(context, exchange).await {
+        return lose(context, exchange, Lost::ClientGone).await;
     }
     match await_answer(context, exchange, &engine).await {
         Ok(()) => {}
