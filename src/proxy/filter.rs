@@ -64,8 +64,8 @@ pub(super) fn edit_at_once<T: Transport>(
 }
 
 fn has_coding(exchange: &Exchange) -> bool {
-    let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
-    coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+    let mut codings = exchange.answer.head.values(exchange.answer.raw_head(), FieldName::ContentEncoding);
+    codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Answers with the filtered body of an answer that may still be on its way.
