@@ -81,7 +81,9 @@ pub(super) async fn respond<T: Transport>(
     context.deadline.clear();
     let long = &context.shard.long_answers;
     let edited = {
-        let _place = long.places.take().await;
+        let Some(_place) = long.places.take(context.client).await else {
+            return forward::lose(context, exchange, forward::Lost::ClientGone).await;
+        };
         long.lend(exchange);
         let mut body = std::mem::take(&mut exchange.scratch);
         body.clear();

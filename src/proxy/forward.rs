@@ -18,7 +18,7 @@ use super::filter::AtOnce;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
-use super::upload::{self, UploadError};
+use super::upload::{self, UploadError, Watch};
 use super::{download, filter, tunnel};
 use crate::endpoint;
 use crate::http::forward::{RequestForm, ResponseBody, ResponseForm, append_interim, append_request, append_response};
@@ -294,9 +294,10 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
         // At once: a decoder that met a violation must not see the piece again, from the middle of a state.
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
-    let engine = match send_first(context, exchange).await {
+    let watch = Watch::new(context.client, &context.shard.ring);
+    let engine = match send_first(context, exchange, &watch).await {
         Ok(engine) => Rc::new(engine),
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(lost) => return lose(context, exchange, lost).await,
     };
     // The upload may outlast the answer's head: it has its own part of the exchange, which shows an open body meanwhile.
     let mut body = std::mem::replace(&mut exchange.body, RequestBody::open());
@@ -307,7 +308,7 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     let source = upload::Source { input: &mut input, input_used: &mut input_used, head_bytes: 0, body: &mut body };
     let over = Cell::new(false);
     let after = {
-        let mut upload = pin!(upload::run(context.client, &engine, source, &mut out));
+        let mut upload = pin!(upload::run(&watch, &engine, source, &mut out));
         match converse(context, &engine, exchange, upload.as_mut(), &over).await {
             Ok(true) => None,
             Ok(false) => Some(respond_beside(context, exchange, &engine, upload, over).await),
@@ -328,13 +329,14 @@ async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     context.deadline.clear();
     let Held::InFile(file) = std::mem::take(&mut exchange.held) else { return After::Close };
     write_request_head(exchange, counted(file.len()), false, None, None);
-    let engine = match send_first(context, exchange).await {
+    let watch = Watch::closely(context.client, &context.shard.ring);
+    let engine = match send_first(context, exchange, &watch).await {
         Ok(engine) => Rc::new(engine),
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(lost) => return lose(context, exchange, lost).await,
     };
     let over = Cell::new(false);
     {
-        let mut upload = pin!(upload::run_file(&engine, &file));
+        let mut upload = pin!(upload::run_file(&watch, &engine, file));
         match converse(context, &engine, exchange, upload.as_mut(), &over).await {
             Ok(true) => {}
             Ok(false) => return respond_beside(context, exchange, &engine, upload, over).await,
@@ -355,10 +357,19 @@ async fn respond_beside<T: Transport>(
 ) -> After {
     let mut response = pin!(respond(context, exchange, Answering::Beside(Rc::clone(engine)), false));
     poll_fn(|cx| {
-        if !over.get() && upload.as_mut().poll(cx).is_ready() {
-            over.set(true);
+        let after = response.as_mut().poll(cx);
+        if after.is_ready() || over.get() {
+            return after;
         }
-        response.as_mut().poll(cx)
+        let Poll::Ready(outcome) = upload.as_mut().poll(cx) else { return Poll::Pending };
+        over.set(true);
+        match outcome {
+            Ok(()) | Err(UploadError::EngineGone) => Poll::Pending,
+            // The Engine waits for a body that does not come; its answer is worth nothing any more.
+            Err(UploadError::ClientGone | UploadError::Malformed | UploadError::Unreadable) => {
+                Poll::Ready(After::Close)
+            }
+        }
     })
     .await
 }
@@ -414,16 +425,22 @@ pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &
 }
 
 /// Sends what is in `exchange.upstream`. A pooled connection that takes nothing of it is replaced once.
-async fn send_first<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> io::Result<Stream> {
-    let (engine, reused) = reach(context.shard, true).await?;
-    let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+async fn send_first<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    watch: &Watch<'_, T>,
+) -> Result<Stream, Lost> {
+    let (engine, reused) = reach(context.shard, true).await.map_err(Lost::Unanswered)?;
+    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
+    let (sent, back) = sending.await.map_err(|_| Lost::ClientGone)?;
     exchange.upstream = back;
     if !reused || !took_nothing(&sent) {
         // An Engine that stopped reading may have said why; the answer decides.
         return Ok(engine);
     }
-    let engine = context.shard.engine.dial().await?;
-    let (_, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    let engine = context.shard.engine.dial().await.map_err(Lost::Unanswered)?;
+    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
+    let (_, back) = sending.await.map_err(|_| Lost::ClientGone)?;
     exchange.upstream = back;
     Ok(engine)
 }

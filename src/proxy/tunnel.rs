@@ -16,7 +16,7 @@ use super::forward::{self, Answering, ENGINE_HOST, Lost, await_head, lose, write
 use super::local::{self, Failure};
 use super::shard::InFlight;
 use super::transport::Transport;
-use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError};
+use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError, Watch};
 use crate::endpoint;
 use crate::http::forward::append_tunnel;
 use crate::http::{FieldName, ResponseHead, Version};
@@ -152,7 +152,9 @@ async fn open<T: Transport>(
         Ok(used) => exchange.input_used += used,
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
-    let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    let watch = Watch::of_tunnel(context.client, &context.shard.ring);
+    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
+    let Ok((sent, back)) = sending.await else { return lose(context, exchange, Lost::ClientGone).await };
     exchange.upstream = back;
     if let Err(error) = sent {
         tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: write request to upstream failed");
@@ -161,7 +163,7 @@ async fn open<T: Transport>(
     if !exchange.body.is_complete() && !forward::go_ahead(context, exchange).await {
         return lose(context, exchange, Lost::ClientGone).await;
     }
-    match await_answer(context, exchange, &engine).await {
+    match await_answer(context, exchange, &engine, &watch).await {
         Ok(()) => {}
         Err(Lost::Unanswered(error)) => {
             tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: read upstream response failed");
@@ -207,6 +209,7 @@ async fn await_answer<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: &Stream,
+    watch: &Watch<'_, T>,
 ) -> Result<(), Lost> {
     let unwatched = Cell::new(false);
     let mut upload_over = exchange.body.is_complete();
@@ -214,7 +217,7 @@ async fn await_answer<T: Transport>(
     let old_client = exchange.head.version == Version::Http10;
     let mut waiting = (!old_client).then_some(());
     let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
-    let mut upload = pin!(upload::run(context.client, engine, source, upstream));
+    let mut upload = pin!(upload::run(watch, engine, source, upstream));
     let mut head = pin!(await_head(context, engine, answer, downstream, &unwatched));
     poll_fn(|cx| {
         if !upload_over {
