@@ -358,6 +358,7 @@ fn who_leaves_a_hung_engine_is_not_waited_for() {
             ("a slow one", "POST /containers/c/wait HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a stream", "GET /events HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a tunnel", "POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
+            ("an old client's tunnel", "POST /containers/c/attach HTTP/1.0\r\n\r\n".to_owned()),
             ("a head that the Engine does not read", long),
         ];
         for (what, request) in cases {
@@ -371,7 +372,7 @@ fn who_leaves_a_hung_engine_is_not_waited_for() {
                 gone.send(()).unwrap();
             });
             let setup = Setup::new(shards, allow_everything());
-            let proxy = if what == "a tunnel" { setup } else { setup.tcp() }.start(&engine.socket());
+            let proxy = if what.ends_with("tunnel") { setup } else { setup.tcp() }.start(&engine.socket());
             let before = proxy.descriptors();
             let mut client = proxy.connect();
             client.send_what_fits(request.as_bytes());

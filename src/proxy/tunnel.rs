@@ -19,7 +19,7 @@ use super::transport::Transport;
 use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError, Watch};
 use crate::endpoint;
 use crate::http::forward::append_tunnel;
-use crate::http::{FieldName, ResponseHead, Version};
+use crate::http::{FieldName, ResponseHead};
 use crate::limits;
 use crate::rt::Stream;
 
@@ -214,8 +214,7 @@ async fn await_answer<T: Transport>(
     let unwatched = Cell::new(false);
     let mut upload_over = exchange.body.is_complete();
     let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
-    let old_client = exchange.head.version == Version::Http10;
-    let mut waiting = (!old_client).then_some(());
+    let mut watches_end = true;
     let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
     let mut upload = pin!(upload::run(watch, engine, source, upstream));
     let mut head = pin!(await_head(context, engine, answer, downstream, &unwatched));
@@ -223,17 +222,16 @@ async fn await_answer<T: Transport>(
         if !upload_over {
             match upload.as_mut().poll(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(()) | Err(UploadError::EngineGone)) => upload_over = true,
+                Poll::Ready(Ok(()) | Err(UploadError::EngineGone | UploadError::Unreadable)) => upload_over = true,
                 Poll::Ready(Err(UploadError::ClientGone)) => return Poll::Ready(Err(Lost::ClientGone)),
                 Poll::Ready(Err(UploadError::Malformed)) => return Poll::Ready(Err(Lost::BadBody)),
-                Poll::Ready(Err(UploadError::Unreadable)) => upload_over = true,
             }
         }
-        if upload_over && waiting.is_some() && context.client.poll_closed(cx).is_ready() {
+        if upload_over && watches_end && context.client.poll_closed(cx).is_ready() {
             if context.client.is_hung_up() {
                 return Poll::Ready(Err(Lost::ClientGone));
             }
-            waiting = None;
+            watches_end = false;
             context.deadline.set(ANSWER_AFTER_HALF_CLOSE);
         }
         match head.as_mut().poll(cx) {
