@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+const UNREACHABLE: &str = "{\"message\":\"upstream Docker socket unreachable\"}\n";
 /// Archives that one shard takes in at once; the product's own limit.
 const SPOOLS_AT_ONCE: usize = sockguard::limits::SPOOLS_AT_ONCE;
 
@@ -69,6 +70,10 @@ fn the_rest_of_a_body_that_got_an_early_answer_is_never_a_request() {
     let no = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     let answers = [
         ("stops reading", no.to_owned(), false),
+        // Cannot be read at all: the client is told so, and the connection ends all the same.
+        ("contradicts itself", no.replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n"), false),
+        ("switches", no.replace("413 Too Large", "101 Switching Protocols"), false),
+        ("says nonsense", "nonsense\r\n\r\n".to_owned(), false),
         ("closes", no.to_owned(), true),
         ("answers twice", format!("{no}{GOOD}"), false),
         ("after a go-ahead", format!("HTTP/1.1 100 Continue\r\n\r\n{no}"), false),
@@ -101,7 +106,9 @@ fn the_rest_of_a_body_that_got_an_early_answer_is_never_a_request() {
             let mut client = proxy.connect();
             client.send(format!("POST /upload HTTP/1.1\r\nHost: d\r\n{framing}\r\n\r\n{begins}"));
             let answer = client.answer().unwrap_or_else(|| panic!("{what}, {framing}: no answer"));
-            assert_eq!((answer.status, answer.text().as_str()), (413, "no"), "{what}, {framing}");
+            let unreadable = matches!(what, "contradicts itself" | "switches" | "says nonsense");
+            let expected = if unreadable { (502, UNREACHABLE) } else { (413, "no") };
+            assert_eq!((answer.status, answer.text().as_str()), expected, "{what}, {framing}");
             assert_eq!(answer.header("connection"), Some("close"), "{what}, {framing}");
             let _ = client.try_send(goes_on + PING);
             assert_eq!(client.rest(), b"", "{what}, {framing}");
@@ -413,4 +420,47 @@ fn an_upload_that_breaks_off_takes_its_early_answer_along() {
             proxy.must_serve();
         }
     });
+}
+
+/// An Engine that accepts no connection does not hold those who leave either; once it accepts, the others are served.
+#[test]
+fn who_leaves_while_the_engine_accepts_nobody_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.sock");
+    let listener = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    let address = socket2::SockAddr::unix(&path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(1).unwrap();
+    let proxy = Setup::new(1, allow_everything()).start(&path);
+    let before = proxy.descriptors();
+    // The queue is full now, the check at the product's start included.
+    let fill = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    fill.connect(&address).unwrap();
+    let upload = "POST /upload HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let websocket =
+        "GET /containers/c/attach/ws HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let ask = |request: &str| {
+        let mut client = proxy.connect();
+        client.send(request);
+        client
+    };
+    let clients = [ask(upload), ask(websocket)];
+    assert!(eventually(|| proxy.descriptors() == before + 4), "{} after {before}", proxy.descriptors());
+    drop(clients);
+    assert!(eventually(|| proxy.descriptors() == before), "{} after {before}", proxy.descriptors());
+    let mut patient = ask(upload);
+    let accepting = std::thread::spawn(move || {
+        // The check, the filling, those who left: all but the last have nothing to say.
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut piece = [0; 1024];
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            if std::io::Read::read(&mut stream, &mut piece).is_ok_and(|count| count > 0) {
+                std::io::Write::write_all(&mut stream, GOOD.as_bytes()).unwrap();
+                return;
+            }
+        }
+    });
+    drop(fill);
+    assert_eq!(patient.answer().unwrap().text(), "OK");
+    accepting.join().unwrap();
 }

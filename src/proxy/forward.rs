@@ -18,7 +18,7 @@ use super::filter::AtOnce;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
-use super::upload::{self, UploadError, Watch};
+use super::upload::{self, ClientGone, UploadError, Watch};
 use super::{download, filter, tunnel};
 use crate::endpoint;
 use crate::http::forward::{RequestForm, ResponseBody, ResponseForm, append_interim, append_request, append_response};
@@ -46,6 +46,12 @@ pub(super) enum Lost {
     Late,
     /// The client's body violates its framing.
     BadBody,
+}
+
+impl From<ClientGone> for Lost {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::ClientGone
+    }
 }
 
 /// Forwards an allowed request.
@@ -430,17 +436,15 @@ async fn send_first<T: Transport>(
     exchange: &mut Exchange,
     watch: &Watch<'_, T>,
 ) -> Result<Stream, Lost> {
-    let (engine, reused) = reach(context.shard, true).await.map_err(Lost::Unanswered)?;
-    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
-    let (sent, back) = sending.await.map_err(|_| Lost::ClientGone)?;
+    let (engine, reused) = watch.passed(reach(context.shard, true)).await?.map_err(Lost::Unanswered)?;
+    let (sent, back) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await?;
     exchange.upstream = back;
     if !reused || !took_nothing(&sent) {
         // An Engine that stopped reading may have said why; the answer decides.
         return Ok(engine);
     }
-    let engine = context.shard.engine.dial().await.map_err(Lost::Unanswered)?;
-    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
-    let (_, back) = sending.await.map_err(|_| Lost::ClientGone)?;
+    let engine = watch.passed(context.shard.engine.dial()).await?.map_err(Lost::Unanswered)?;
+    let (_, back) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await?;
     exchange.upstream = back;
     Ok(engine)
 }

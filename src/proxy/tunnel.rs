@@ -69,9 +69,11 @@ pub(super) async fn upgrade<T: Transport>(
     };
     context.deadline.clear();
     // An upgraded connection never serves again, and the request is not repeated: a fresh one from the start.
-    let engine = match context.shard.engine.dial().await {
-        Ok(engine) => engine,
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+    let watch = Watch::of_tunnel(context.client, &context.shard.ring);
+    let engine = match watch.passed(context.shard.engine.dial()).await {
+        Ok(Ok(engine)) => engine,
+        Ok(Err(error)) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(gone) => return lose(context, exchange, gone.into()).await,
     };
     write_request_head(exchange, exchange.body.framing, false, Some(&token), None);
     open(context, exchange, in_flight, engine, Opening::Upgrade { token }).await
@@ -153,8 +155,9 @@ async fn open<T: Transport>(
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
     let watch = Watch::of_tunnel(context.client, &context.shard.ring);
-    let sending = watch.sent(engine.send(std::mem::take(&mut exchange.upstream)));
-    let Ok((sent, back)) = sending.await else { return lose(context, exchange, Lost::ClientGone).await };
+    let Ok((sent, back)) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await else {
+        return lose(context, exchange, Lost::ClientGone).await;
+    };
     exchange.upstream = back;
     if let Err(error) = sent {
         tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: write request to upstream failed");

@@ -38,6 +38,16 @@ pub(super) enum UploadError {
     Unreadable,
 }
 
+/// The client left while the Engine took nothing.
+#[derive(Debug)]
+pub(super) struct ClientGone;
+
+impl From<ClientGone> for UploadError {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::ClientGone
+    }
+}
+
 /// Where the body comes from: what was received with the head, then the connection.
 pub(super) struct Source<'e> {
     pub(super) input: &'e mut Vec<u8>,
@@ -113,7 +123,7 @@ pub(super) fn take_bulk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Ve
     Ok(())
 }
 
-/// Lets a client go that leaves while the Engine takes nothing of its upload (spec 60 §3.5).
+/// Lets a client go that leaves while the Engine takes nothing: no connection, or no more of an upload (spec 60 §3.5).
 ///
 /// Who still sends a body is watched only once nothing moves: to watch is to read ahead, which would get in the way of
 /// bulk receives.
@@ -142,16 +152,16 @@ impl<'u, T: Transport> Watch<'u, T> {
         Watch { half_closes: true, ..Self::new(client, ring) }
     }
 
-    /// Waits for a send to the Engine, for as long as the client is there.
+    /// Waits for the Engine to take something, for as long as the client is there.
     ///
     /// # Errors
-    /// [`UploadError::ClientGone`]
-    pub(super) async fn sent<O>(&self, sending: impl Future<Output = O>) -> Result<O, UploadError> {
+    /// [`ClientGone`]
+    pub(super) async fn passed<O>(&self, taking: impl Future<Output = O>) -> Result<O, ClientGone> {
         self.stuck.set(self.patience);
-        let mut sending = pin!(sending);
-        let outcome = poll_fn(|cx| match sending.as_mut().poll(cx) {
+        let mut taking = pin!(taking);
+        let outcome = poll_fn(|cx| match taking.as_mut().poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-            Poll::Pending if self.has_left(cx) => Poll::Ready(Err(UploadError::ClientGone)),
+            Poll::Pending if self.has_left(cx) => Poll::Ready(Err(ClientGone)),
             Poll::Pending => Poll::Pending,
         })
         .await;
@@ -185,7 +195,7 @@ pub(super) async fn run_file<T: Transport>(
             return Err(UploadError::Unreadable);
         }
         sent += piece.payload().len() as u64;
-        watch.sent(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
+        watch.passed(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
     }
     Ok(())
 }
@@ -204,7 +214,7 @@ pub(super) async fn run<T: Transport>(
         let piece = input.get(*input_used..).unwrap_or_default();
         *input_used += append_piece(body, piece, out).map_err(|_| UploadError::Malformed)?;
         if !out.is_empty() {
-            let (sent, back) = watch.sent(engine.send(std::mem::take(out))).await?;
+            let (sent, back) = watch.passed(engine.send(std::mem::take(out))).await?;
             *out = back;
             sent.map_err(|_| UploadError::EngineGone)?;
         }
@@ -242,13 +252,13 @@ async fn bulk<T: Transport>(
             if body.framing == Framing::Chunked {
                 piece.frame_as_chunk();
             }
-            watch.sent(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
+            watch.passed(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
         }
     }
     if body.framing == Framing::Chunked {
         let mut last = Vec::new();
         chunked::append_last(&mut last, b"");
-        watch.sent(engine.send(last)).await?.0.map_err(|_| UploadError::EngineGone)?;
+        watch.passed(engine.send(last)).await?.0.map_err(|_| UploadError::EngineGone)?;
     }
     Ok(())
 }
