@@ -17,6 +17,7 @@ mod local;
 mod mailbox;
 mod offload;
 mod operation;
+mod receive;
 mod ring;
 mod shard;
 mod stream;

@@ -15,7 +15,8 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::bulk::Bulk;
 use super::operation::{Key, Loan, counted};
-use super::ring::{End, Receiving, Ring};
+use super::receive::{End, Receiving};
+use super::ring::Ring;
 
 /// A connected stream socket of this shard. Dropping it cancels what is in flight and closes it.
 pub struct Stream {
