@@ -304,7 +304,9 @@ impl Inner {
             return;
         }
         operation.result = Some(result);
-        wakers.extend(operation.waker.take());
+        if operation.silent != Some(result) {
+            wakers.extend(operation.waker.take());
+        }
     }
 
     fn accepted(&mut self, key: Key, done: &cqueue::Entry, wakers: &mut Vec<Waker>) {
@@ -345,7 +347,14 @@ impl Inner {
 
     fn start(&mut self, loan: Loan, build: impl FnOnce(&mut Loan) -> squeue::Entry) -> Key {
         let generation = self.next_generation();
-        let slot = self.operations.insert(Operation { generation, loan, result: None, waker: None, abandoned: false });
+        let slot = self.operations.insert(Operation {
+            generation,
+            loan,
+            result: None,
+            waker: None,
+            silent: None,
+            abandoned: false,
+        });
         let key = Key { slot: slot as u32, generation };
         let entry = build(&mut self.operations[slot].loan).user_data(user_data(Kind::Operation, key));
         self.push(&entry);
@@ -365,6 +374,13 @@ impl Inner {
                 .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
                 .build()
         })
+    }
+
+    /// Has an operation in flight wake nobody when it ends with `result`.
+    pub(super) fn silence(&mut self, key: Key, result: i32) {
+        if let Some(operation) = self.operations.get_mut(key.slot as usize) {
+            operation.silent = Some(result);
+        }
     }
 
     /// Receives once into the loan's bulk buffer.

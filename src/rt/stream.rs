@@ -216,13 +216,20 @@ impl Stream {
 
     /// Sends all of `bytes`; the buffer comes back with the outcome.
     pub fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
+        self.send_bytes(bytes, false)
+    }
+
+    /// As [`Stream::send`], and success wakes nobody: for a task that waits for what its peer says to these bytes.
+    pub fn send_silently(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
+        self.send_bytes(bytes, true)
+    }
+
+    async fn send_bytes(&self, bytes: Vec<u8>, silent: bool) -> (io::Result<()>, Vec<u8>) {
         let length = bytes.len();
-        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
-        async move {
-            match sending.await {
-                (outcome, Loan::Bytes(bytes)) => (outcome, bytes),
-                (outcome, Loan::Bulk(_) | Loan::Address(_)) => (outcome, Vec::new()),
-            }
+        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length, silent };
+        match sending.await {
+            (outcome, Loan::Bytes(bytes)) => (outcome, bytes),
+            (outcome, Loan::Bulk(_) | Loan::Address(_)) => (outcome, Vec::new()),
         }
     }
 
@@ -232,7 +239,7 @@ impl Stream {
     /// The error that ended the connection.
     pub async fn send_bulk(&self, bulk: Bulk) -> io::Result<()> {
         let length = bulk.wire().len();
-        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length }.await.0
+        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length, silent: false }.await.0
     }
 
     /// Ends our side of the stream; the peer's side stays open.
@@ -260,6 +267,7 @@ struct Sending<'s> {
     loan: Option<Loan>,
     operation: Option<Key>,
     length: usize,
+    silent: bool,
 }
 
 impl Future for Sending<'_> {
@@ -272,6 +280,11 @@ impl Future for Sending<'_> {
             (Some(operation), _) => operation,
             (None, Some(loan)) => {
                 let operation = ring.start_send(stream.fd, loan);
+                if self.silent
+                    && let Ok(all) = i32::try_from(self.length)
+                {
+                    ring.silence(operation, all);
+                }
                 self.operation = Some(operation);
                 operation
             }
