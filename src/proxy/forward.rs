@@ -132,6 +132,7 @@ async fn ask<T: Transport>(
                 if context.client.poll_closed(cx).is_ready() {
                     return Poll::Ready(Err(Lost::ClientGone));
                 }
+                sending.be_heard();
                 answered = Some(Ok(()));
                 Poll::Pending
             }

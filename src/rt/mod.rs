@@ -34,5 +34,5 @@ pub use mailbox::{Inbox, Mailbox, Sender, mailbox};
 pub use offload::{Offload, Pending, Workers};
 pub use ring::Ring;
 pub use shard::{Placement, Shard, ShardError, launch, spawn};
-pub use stream::{Stream, connect};
+pub use stream::{SilentSend, Stream, connect};
 pub use timer::Deadline;

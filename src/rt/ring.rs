@@ -376,10 +376,10 @@ impl Inner {
         })
     }
 
-    /// Has an operation in flight wake nobody when it ends with `result`.
-    pub(super) fn silence(&mut self, key: Key, result: i32) {
+    /// Has an operation in flight wake nobody when it ends with `result`; `None`: it wakes however it ends.
+    pub(super) fn silence(&mut self, key: Key, result: Option<i32>) {
         if let Some(operation) = self.operations.get_mut(key.slot as usize) {
-            operation.silent = Some(result);
+            operation.silent = result;
         }
     }
 

@@ -216,21 +216,16 @@ impl Stream {
 
     /// Sends all of `bytes`; the buffer comes back with the outcome.
     pub fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
-        self.send_bytes(bytes, false)
+        let length = bytes.len();
+        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
+        async move { sent_bytes(sending.await) }
     }
 
     /// As [`Stream::send`], and success wakes nobody: for a task that waits for what its peer says to these bytes.
-    pub fn send_silently(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
-        self.send_bytes(bytes, true)
-    }
-
-    async fn send_bytes(&self, bytes: Vec<u8>, silent: bool) -> (io::Result<()>, Vec<u8>) {
+    pub fn send_silently(&self, bytes: Vec<u8>) -> SilentSend<'_> {
         let length = bytes.len();
-        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length, silent };
-        match sending.await {
-            (outcome, Loan::Bytes(bytes)) => (outcome, bytes),
-            (outcome, Loan::Bulk(_) | Loan::Address(_)) => (outcome, Vec::new()),
-        }
+        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
+        SilentSend { sending, is_silent: true }
     }
 
     /// Sends what [`Bulk::wire`] holds.
@@ -239,7 +234,7 @@ impl Stream {
     /// The error that ended the connection.
     pub async fn send_bulk(&self, bulk: Bulk) -> io::Result<()> {
         let length = bulk.wire().len();
-        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length, silent: false }.await.0
+        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length }.await.0
     }
 
     /// Ends our side of the stream; the peer's side stays open.
@@ -267,7 +262,6 @@ struct Sending<'s> {
     loan: Option<Loan>,
     operation: Option<Key>,
     length: usize,
-    silent: bool,
 }
 
 impl Future for Sending<'_> {
@@ -280,11 +274,6 @@ impl Future for Sending<'_> {
             (Some(operation), _) => operation,
             (None, Some(loan)) => {
                 let operation = ring.start_send(stream.fd, loan);
-                if self.silent
-                    && let Ok(all) = i32::try_from(self.length)
-                {
-                    ring.silence(operation, all);
-                }
                 self.operation = Some(operation);
                 operation
             }
@@ -305,6 +294,47 @@ impl Drop for Sending<'_> {
         if let Some(operation) = self.operation {
             self.stream.ring.inner().abandon(operation);
         }
+    }
+}
+
+/// See [`Stream::send_silently`].
+pub struct SilentSend<'s> {
+    sending: Sending<'s>,
+    is_silent: bool,
+}
+
+impl SilentSend<'_> {
+    /// From now on its end wakes the task that polled it last, as that of any other send.
+    pub fn be_heard(&mut self) {
+        self.is_silent = false;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(operation) = self.sending.operation {
+            let all = i32::try_from(self.sending.length).ok();
+            self.sending.stream.ring.inner().silence(operation, all.filter(|_| self.is_silent));
+        }
+    }
+}
+
+impl Future for SilentSend<'_> {
+    type Output = (io::Result<()>, Vec<u8>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_new = self.sending.operation.is_none();
+        let polled = Pin::new(&mut self.sending).poll(cx);
+        if is_new {
+            self.tell();
+        }
+        polled.map(sent_bytes)
+    }
+}
+
+fn sent_bytes((outcome, loan): (io::Result<()>, Loan)) -> (io::Result<()>, Vec<u8>) {
+    match loan {
+        Loan::Bytes(bytes) => (outcome, bytes),
+        Loan::Bulk(_) | Loan::Address(_) => (outcome, Vec::new()),
     }
 }
 

@@ -341,6 +341,45 @@ fn the_end_of_a_stream_and_a_half_close_are_seen(receives: Receives) {
     assert_eq!(peer.join().unwrap(), b"early");
 }
 
+/// The end of a silent send is found when somebody looks; a failure, and an end that is waited for after all, wake.
+#[test]
+fn a_silent_send_wakes_for_failure_or_when_asked_to() {
+    const LENGTH: usize = 8 << 20;
+    let (ours, mut theirs) = pair();
+    let (closed, gone) = pair();
+    drop(gone);
+    let (start, started) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        started.recv().unwrap();
+        theirs.read_exact(&mut vec![0; LENGTH]).unwrap();
+        theirs
+    });
+    on_shard(move |ring| async move {
+        let failing = Stream::new(&ring, closed);
+        assert!(failing.send_silently(b"x".to_vec()).await.0.is_err());
+
+        let stream = Stream::new(&ring, ours);
+        let (polls, deadline) = (Cell::new(0), Deadline::new(&ring));
+        let mut sending = stream.send_silently(vec![7; 100]);
+        deadline.set(Duration::from_millis(100));
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            assert!(polls.get() > 1 || std::pin::Pin::new(&mut sending).poll(cx).is_pending());
+            if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert_eq!(polls.get(), 2, "woken by more than the deadline");
+        sending.await.0.unwrap();
+
+        let mut sending = stream.send_silently(vec![7; LENGTH - 100]);
+        poll_fn(|cx| Poll::Ready(assert!(std::pin::Pin::new(&mut sending).poll(cx).is_pending()))).await;
+        sending.be_heard();
+        start.send(()).unwrap();
+        sending.await.0.unwrap();
+    });
+    reader.join().unwrap();
+}
+
 #[test]
 fn deadlines_are_reached_once_set_and_not_when_cleared() {
     on_shard(|ring| async move {
