@@ -6,9 +6,10 @@ use super::endpoint::Endpoint;
 use super::fields::{Added, Operation};
 use super::toggles::Toggles;
 use crate::json::scalar;
+use crate::json::walk::Key;
 
-/// Longest key that a rule may have, in bytes.
-const KEY_MAX_BYTES: usize = 31;
+/// Longest key that a rule may have, in bytes: three words.
+const KEY_MAX_BYTES: usize = 24;
 /// Most keys that rules may name in one object: the rewriter keeps a bit for each.
 const KEYS_MAX: usize = 32;
 
@@ -32,6 +33,8 @@ pub(super) struct Object {
     fields: Vec<Field>,
     /// `fields[by_length[n]..by_length[n + 1]]` have keys of `n` bytes.
     by_length: [u8; KEY_MAX_BYTES + 2],
+    /// Bit `n`: some key has `n` bytes.
+    lengths: u64,
     /// The field to add when it is absent.
     added: Option<(usize, Added)>,
 }
@@ -39,6 +42,8 @@ pub(super) struct Object {
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) key: &'static str,
+    /// The key in as many words as the longest may have, zero behind its end.
+    words: [u64; 3],
     pub(super) value: Node,
 }
 
@@ -103,7 +108,7 @@ impl Object {
             } else {
                 (*step, value)
             };
-            fields.push(Field { key, value });
+            fields.push(Field { key, words: padded(key.as_bytes()), value });
         }
         fields.sort_by_key(|field| field.key.len());
         let mut by_length = [0; KEY_MAX_BYTES + 2];
@@ -116,26 +121,42 @@ impl Object {
             }
         }
         debug_assert!(fields.len() <= KEYS_MAX && fields.iter().all(|field| field.key.len() <= KEY_MAX_BYTES));
-        Object { fields, by_length, added }
+        let lengths = fields.iter().fold(0, |lengths, field| lengths | 1 << field.key.len());
+        Object { fields, by_length, lengths, added }
     }
 
-    /// The place of `key` (the bytes between its quotes) among the keys of interest.
+    /// The place of `key` among the keys of interest.
     ///
     /// Keys match exactly, once their escapes are resolved: `"\u0045nv"` is `Env` to every reader.
-    #[inline]
-    pub(super) fn find(&self, key: &[u8], may_have_escapes: bool) -> Option<(usize, &Field)> {
-        if may_have_escapes && memchr::memchr(b'\\', key).is_some() {
-            return self.find_escaped(key);
+    #[inline(always)]
+    pub(super) fn find(&self, key: Key<'_>, may_have_escapes: bool) -> Option<(usize, &Field)> {
+        // Most keys are of no interest, and most of those have another length; a length beyond the bits finds another
+        // one's bit, which only costs the comparison.
+        if self.lengths >> (key.len() % 64) & 1 != 0
+            && let Some(found) = self.find_plain(key)
+        {
+            return Some(found);
         }
+        if may_have_escapes { self.find_escaped(key.content()) } else { None }
+    }
+
+    #[inline]
+    fn find_plain(&self, key: Key<'_>) -> Option<(usize, &Field)> {
         let start = usize::from(*self.by_length.get(key.len())?);
         let end = usize::from(*self.by_length.get(key.len() + 1)?);
+        let words = match key.onwards().first_chunk() {
+            Some(bytes) => cut_off(words(bytes), key.len()),
+            None => padded(key.content()),
+        };
         let candidates = self.fields.get(start..end)?;
-        let place = candidates.iter().position(|field| is_same(field.key.as_bytes(), key))?;
+        let place = candidates.iter().position(|field| field.words == words)?;
         Some((start + place, candidates.get(place)?))
     }
 
-    #[cold]
+    /// A key that needs its escapes resolved first, if it has any.
+    #[inline(never)]
     fn find_escaped(&self, key: &[u8]) -> Option<(usize, &Field)> {
+        memchr::memchr(b'\\', key)?;
         let key = std::str::from_utf8(key).ok()?;
         self.fields.iter().enumerate().find(|(_, field)| {
             let mut rest = key;
@@ -157,16 +178,46 @@ impl Object {
     }
 }
 
-/// Equality of two keys of one length, without the call that comparing slices costs: most keys of interest fit two
-/// words that may overlap.
+/// The words of a key and of what is behind it.
 #[inline]
-fn is_same(left: &[u8], right: &[u8]) -> bool {
-    match (left.first_chunk::<8>(), right.first_chunk::<8>(), left.last_chunk::<8>(), right.last_chunk::<8>()) {
-        (Some(left_head), Some(right_head), Some(left_tail), Some(right_tail)) => {
-            left_head == right_head && left_tail == right_tail && (left.len() <= 16 || left == right)
-        }
-        _ => left.iter().eq(right),
+fn words(bytes: &[u8; KEY_MAX_BYTES]) -> [u64; 3] {
+    let (words, _) = bytes.as_chunks::<8>();
+    match words {
+        [first, second, third] => [first, second, third].map(|word| u64::from_le_bytes(*word)),
+        _ => [0; 3],
     }
+}
+
+/// Zeroes what is behind the first `length` bytes.
+#[inline]
+fn cut_off(words: [u64; 3], length: usize) -> [u64; 3] {
+    static KEPT: [[u64; 3]; KEY_MAX_BYTES + 1] = {
+        let mut kept = [[0; 3]; KEY_MAX_BYTES + 1];
+        let mut length = 0;
+        while length <= KEY_MAX_BYTES {
+            let mut byte = 0;
+            while byte < length {
+                kept[length][byte / 8] |= 0xff << (byte % 8 * 8);
+                byte += 1;
+            }
+            length += 1;
+        }
+        kept
+    };
+    let [first, second, third] = words;
+    match KEPT.get(length) {
+        Some(kept) => [first & kept[0], second & kept[1], third & kept[2]],
+        None => words,
+    }
+}
+
+/// A key alone, with zeroes behind it.
+fn padded(key: &[u8]) -> [u64; 3] {
+    let mut bytes = [0; KEY_MAX_BYTES];
+    for (to, from) in bytes.iter_mut().zip(key) {
+        *to = *from;
+    }
+    words(&bytes)
 }
 
 #[cfg(test)]
@@ -224,7 +275,7 @@ mod tests {
             ("", false),
             ("a key that is longer than any key of the table", false),
         ] {
-            let place = object.find(key.as_bytes(), true).map(|(_, field)| field.key);
+            let place = object.find(Key::new(key.as_bytes()), true).map(|(_, field)| field.key);
             assert_eq!(place, found.then_some("Config"), "{key}");
         }
     }
