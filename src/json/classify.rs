@@ -393,9 +393,7 @@ mod avx512 {
         let [one, two, three, four] = places else { return };
         let count = starts.count_ones();
         store(one, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(bits))));
-        if count > 16 {
-            store(two, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<1>(bits))));
-        }
+        store(two, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<1>(bits))));
         if count > 32 {
             store(three, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<2>(bits))));
             store(four, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<3>(bits))));

@@ -261,8 +261,12 @@ impl<'d, 'w> Walk<'d, 'w> {
     /// Checks a number or a literal, and says where it ends.
     #[inline]
     fn scalar(&mut self) -> Result<usize, Malformed> {
-        let first = self.current();
-        let end = scalar::end(self.document, first.at).ok_or(unexpected(first))?;
+        let (start, behind) = (self.tokens.position(0), self.tokens.position(1));
+        // Without white space behind it, and so almost always, the next token is where it ends.
+        let end = match self.document.get(start..behind) {
+            Some(text) if scalar::is_plain(text) => behind,
+            _ => scalar::end(self.document, start).ok_or_else(|| unexpected(self.current()))?,
+        };
         self.tokens.advance(1)?;
         Ok(end)
     }
@@ -270,18 +274,24 @@ impl<'d, 'w> Walk<'d, 'w> {
     /// The string that the walk stands at.
     #[inline(always)]
     pub(crate) fn key(&self) -> Key<'d> {
-        let start = self.tokens.position(0) + 1;
-        Key { document: self.document, start, end: self.string_end(self.tokens.position(1)).saturating_sub(1) }
+        let start = self.tokens.position(0).wrapping_add(1);
+        Key { document: self.document, start, end: self.string_end(self.tokens.position(1)).wrapping_sub(1) }
     }
 
-    /// One past the closing quote of the string whose next token stands at `behind`: only white space lies between.
+    /// One past the closing quote of the string whose next token stands at `behind`.
     #[inline(always)]
     fn string_end(&self, behind: usize) -> usize {
-        let mut end = behind;
-        while end > 1 && self.document.get(end - 1).is_some_and(|byte| *byte != b'"') {
-            end -= 1;
+        match self.document.get(behind.wrapping_sub(1)) {
+            Some(b'"') => behind,
+            _ => self.string_end_before(behind),
         }
-        end
+    }
+
+    /// The same where there is white space between.
+    #[inline(never)]
+    fn string_end_before(&self, behind: usize) -> usize {
+        let before = self.document.get(..behind).unwrap_or_default();
+        before.iter().rposition(|byte| *byte == b'"').map_or(0, |quote| quote + 1)
     }
 }
 
@@ -326,7 +336,7 @@ impl<'d> Key<'d> {
     /// Length of the content in bytes.
     #[inline]
     pub(crate) fn len(self) -> usize {
-        self.end.saturating_sub(self.start)
+        self.end.wrapping_sub(self.start)
     }
 
     /// What is between the quotes, escapes as they came.

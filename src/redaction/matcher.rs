@@ -42,8 +42,7 @@ pub(super) struct Object {
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) key: &'static str,
-    /// The key in as many words as the longest may have, zero behind its end.
-    words: [u64; 3],
+    words: Words,
     pub(super) value: Node,
 }
 
@@ -108,7 +107,7 @@ impl Object {
             } else {
                 (*step, value)
             };
-            fields.push(Field { key, words: padded(key.as_bytes()), value });
+            fields.push(Field { key, words: Words::of(key.as_bytes()), value });
         }
         fields.sort_by_key(|field| field.key.len());
         let mut by_length = [0; KEY_MAX_BYTES + 2];
@@ -145,12 +144,10 @@ impl Object {
         let start = usize::from(*self.by_length.get(key.len())?);
         let end = usize::from(*self.by_length.get(key.len() + 1)?);
         let words = match key.onwards().first_chunk() {
-            Some(bytes) => cut_off(words(bytes), key.len()),
-            None => padded(key.content()),
+            Some(bytes) => Words::load(bytes).first(key.len()),
+            None => Words::of(key.content()),
         };
-        let candidates = self.fields.get(start..end)?;
-        let place = candidates.iter().position(|field| field.words == words)?;
-        Some((start + place, candidates.get(place)?))
+        (start..end).find_map(|place| Some((place, self.fields.get(place).filter(|field| field.words.are(words))?)))
     }
 
     /// A key that needs its escapes resolved first, if it has any.
@@ -178,46 +175,56 @@ impl Object {
     }
 }
 
-/// The words of a key and of what is behind it.
-#[inline]
-fn words(bytes: &[u8; KEY_MAX_BYTES]) -> [u64; 3] {
-    let (words, _) = bytes.as_chunks::<8>();
-    match words {
-        [first, second, third] => [first, second, third].map(|word| u64::from_le_bytes(*word)),
-        _ => [0; 3],
-    }
-}
+/// A key in as many words as the longest may have, with zeroes behind its end.
+#[derive(Clone, Copy, Debug)]
+struct Words(u64, u64, u64);
 
-/// Zeroes what is behind the first `length` bytes.
-#[inline]
-fn cut_off(words: [u64; 3], length: usize) -> [u64; 3] {
-    static KEPT: [[u64; 3]; KEY_MAX_BYTES + 1] = {
-        let mut kept = [[0; 3]; KEY_MAX_BYTES + 1];
-        let mut length = 0;
-        while length <= KEY_MAX_BYTES {
-            let mut byte = 0;
-            while byte < length {
-                kept[length][byte / 8] |= 0xff << (byte % 8 * 8);
-                byte += 1;
-            }
-            length += 1;
+impl Words {
+    #[inline]
+    fn of(key: &[u8]) -> Words {
+        let mut bytes = [0; KEY_MAX_BYTES];
+        for (to, from) in bytes.iter_mut().zip(key) {
+            *to = *from;
         }
-        kept
-    };
-    let [first, second, third] = words;
-    match KEPT.get(length) {
-        Some(kept) => [first & kept[0], second & kept[1], third & kept[2]],
-        None => words,
+        Words::load(&bytes)
     }
-}
 
-/// A key alone, with zeroes behind it.
-fn padded(key: &[u8]) -> [u64; 3] {
-    let mut bytes = [0; KEY_MAX_BYTES];
-    for (to, from) in bytes.iter_mut().zip(key) {
-        *to = *from;
+    #[inline]
+    fn load(bytes: &[u8; KEY_MAX_BYTES]) -> Words {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |number: usize| words.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+        Words(word(0), word(1), word(2))
     }
-    words(&bytes)
+
+    /// Only the first `length` bytes, at most all.
+    #[inline]
+    fn first(self, length: usize) -> Words {
+        static KEPT: [Words; KEY_MAX_BYTES + 1] = {
+            let mut kept = [Words(0, 0, 0); KEY_MAX_BYTES + 1];
+            let mut length = 1;
+            while length <= KEY_MAX_BYTES {
+                let byte = 0xff << ((length - 1) % 8 * 8);
+                kept[length] = kept[length - 1];
+                match (length - 1) / 8 {
+                    0 => kept[length].0 |= byte,
+                    1 => kept[length].1 |= byte,
+                    _ => kept[length].2 |= byte,
+                }
+                length += 1;
+            }
+            kept
+        };
+        match KEPT.get(length) {
+            Some(kept) => Words(self.0 & kept.0, self.1 & kept.1, self.2 & kept.2),
+            None => self,
+        }
+    }
+
+    /// Equality without a branch for each word, and without a way through memory.
+    #[inline]
+    fn are(self, other: Words) -> bool {
+        (self.0 ^ other.0) | (self.1 ^ other.1) | (self.2 ^ other.2) == 0
+    }
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Rewriter<'_, '_> {
             (Root::Inspect(_), b'n') => self.walk.skip()?,
             (Root::List(element), b'[') => self.list(element)?,
             (Root::Inspect(object), b'{') => self.object(object)?,
-            (Root::List(_) | Root::Inspect(_), _) => return self.misshapen(),
+            (Root::List(_) | Root::Inspect(_), _) => return self.misshapen(self.key),
         }
         Ok(self.walk.finish()?)
     }
@@ -101,7 +101,7 @@ impl Rewriter<'_, '_> {
         Walk::elements(self, |rewriter| match rewriter.walk.byte() {
             b'{' => rewriter.object(element),
             b'n' => Ok(rewriter.walk.skip()?),
-            _ => rewriter.misshapen(),
+            _ => rewriter.misshapen(rewriter.key),
         })
     }
 
@@ -116,6 +116,9 @@ impl Rewriter<'_, '_> {
                     return Err(Rejected::Duplicate { key: field.key, at: offset(rewriter.walk.current().at) });
                 }
                 seen |= 1 << place;
+                if let Node::Leaf(operation) = field.value {
+                    return rewriter.leaf(operation, field.key);
+                }
                 rewriter.key = field.key;
                 rewriter.value(&field.value)?;
                 rewriter.key = outer;
@@ -131,7 +134,7 @@ impl Rewriter<'_, '_> {
 
     fn value(&mut self, node: &Node) -> Result<(), Rejected> {
         match (node, self.walk.byte()) {
-            (Node::Leaf(operation), first) => self.leaf(*operation, first),
+            (Node::Leaf(operation), _) => self.leaf(*operation, self.key),
             (_, b'n') => Ok(self.walk.skip()?),
             (Node::Object(object), b'{') => self.object(object),
             (Node::Each(inner), b'[') => Walk::elements(self, |rewriter| rewriter.inner(inner)),
@@ -139,30 +142,32 @@ impl Rewriter<'_, '_> {
                 Walk::members(self, |_, _| Some(()), |rewriter, ()| rewriter.inner(inner))?;
                 Ok(self.walk.leave()?)
             }
-            (Node::Object(_) | Node::Each(_) | Node::Values(_), _) => self.misshapen(),
+            (Node::Object(_) | Node::Each(_) | Node::Values(_), _) => self.misshapen(self.key),
         }
     }
 
     /// An element or value that a path steps through: unlike a field it may not be null.
     fn inner(&mut self, node: &Node) -> Result<(), Rejected> {
         match self.walk.byte() {
-            b'n' => self.misshapen(),
+            b'n' => self.misshapen(self.key),
             _ => self.value(node),
         }
     }
 
+    /// Does what the rule for the field `key` says.
     #[inline]
-    fn leaf(&mut self, operation: Operation, first: u8) -> Result<(), Rejected> {
-        let replacement = match (operation, first) {
+    fn leaf(&mut self, operation: Operation, key: &'static str) -> Result<(), Rejected> {
+        let replacement = match (operation, self.walk.byte()) {
+            (Operation::Text, b'"') => Replacement::Placeholder,
             (Operation::ForceEmptyArray(_), _) => Replacement::EmptyArray,
             (Operation::BindSource, b'"') => return self.bind(),
-            (Operation::BindSource, _) => return self.misshapen(),
+            (Operation::BindSource, _) => return self.misshapen(key),
             (_, b'n') => return Ok(self.walk.skip()?),
             (Operation::Text, _) => Replacement::Placeholder,
             (Operation::EmptyArray, b'[') => Replacement::EmptyArray,
             (Operation::EmptyObject, b'{') => Replacement::EmptyObject,
             (Operation::Zero, b'-' | b'0'..=b'9') => Replacement::Zero,
-            (Operation::EmptyArray | Operation::EmptyObject | Operation::Zero, _) => return self.misshapen(),
+            (Operation::EmptyArray | Operation::EmptyObject | Operation::Zero, _) => return self.misshapen(key),
         };
         // The whole value is cut, which has to be well formed all the same.
         let start = self.walk.current().at;
@@ -184,7 +189,7 @@ impl Rewriter<'_, '_> {
     }
 
     #[cold]
-    fn misshapen<T>(&self) -> Result<T, Rejected> {
-        Err(Rejected::Shape { key: self.key, at: offset(self.walk.current().at) })
+    fn misshapen<T>(&self, key: &'static str) -> Result<T, Rejected> {
+        Err(Rejected::Shape { key, at: offset(self.walk.current().at) })
     }
 }
