@@ -23,10 +23,12 @@ pub(crate) fn end(document: &[u8], at: usize) -> Option<usize> {
 /// Whether `text` is a literal or a whole number of no sign, which most scalars are. `false` says nothing.
 #[inline]
 pub(crate) fn is_plain(text: &[u8]) -> bool {
+    if text == b"null" || text == b"true" || text == b"false" {
+        return true;
+    }
     match text {
-        b"null" | b"true" | b"false" | b"0" => true,
         [b'1'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-        _ => false,
+        _ => text == b"0",
     }
 }
 

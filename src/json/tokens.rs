@@ -216,6 +216,7 @@ impl<'d, 'w> Tokens<'d, 'w> {
     fn scan<V: Vectors>(&mut self, blocks: &[[u8; BLOCK_BYTES]], vectors: V) -> Result<(), Malformed> {
         let mut carry = self.carry;
         let mut filled = self.filled;
+        let mut first = self.scanned;
         for block in blocks {
             let masks = vectors.masks(block);
             let escaped = match masks.backslash | carry.escaped {
@@ -230,15 +231,15 @@ impl<'d, 'w> Tokens<'d, 'w> {
             let string_rest = in_string ^ quote;
 
             if masks.control & in_string != 0 {
-                return Err(Malformed::ControlByte(offset(self.scanned)));
+                return Err(Malformed::ControlByte(offset(first)));
             }
             // By the escaped byte, not by its backslash, which may be the last byte of the block before.
             if escaped & in_string != 0 {
                 self.has_escapes = true;
-                self.check_escapes(escaped & in_string)?;
+                self.check_escapes(first, escaped & in_string)?;
             }
             if masks.non_ascii != 0 && self.first_non_ascii.is_none() {
-                self.first_non_ascii = Some(self.scanned + masks.non_ascii.trailing_zeros() as usize);
+                self.first_non_ascii = Some(first + masks.non_ascii.trailing_zeros() as usize);
             }
 
             let scalar = !(masks.operator | masks.whitespace);
@@ -251,21 +252,22 @@ impl<'d, 'w> Tokens<'d, 'w> {
             let bytes = self.window.bytes.get_mut(filled..).and_then(<[u8]>::first_chunk_mut);
             // There is always room; a document that found none would have to be refused.
             let (Some(positions), Some(bytes)) = (positions, bytes) else {
-                return Err(Malformed::Syntax(offset(self.scanned)));
+                return Err(Malformed::Syntax(offset(first)));
             };
-            vectors.compress(block, starts, self.scanned as u32, positions, bytes);
+            vectors.compress(block, starts, first as u32, positions, bytes);
             filled += starts.count_ones() as usize;
-            self.scanned += BLOCK_BYTES;
+            first += BLOCK_BYTES;
         }
         self.carry = carry;
         self.filled = filled;
+        self.scanned = first;
         Ok(())
     }
 
-    /// Judges the characters behind the backslashes of one block; a `\u` may reach into the next.
-    fn check_escapes(&mut self, mut escaped: u64) -> Result<(), Malformed> {
+    /// Judges the characters behind the backslashes of the block at `first`; a `\u` may reach into the next.
+    fn check_escapes(&mut self, first: usize, mut escaped: u64) -> Result<(), Malformed> {
         while escaped != 0 {
-            let at = self.scanned + escaped.trailing_zeros() as usize;
+            let at = first + escaped.trailing_zeros() as usize;
             escaped &= escaped - 1;
             match self.document.get(at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}

@@ -143,7 +143,7 @@ impl<'d, 'w> Walk<'d, 'w> {
     }
 
     /// Checks a value without looking into it, and says where it ends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn extent(&mut self) -> Result<usize, Malformed> {
         match self.byte() {
             b'"' => {
@@ -262,13 +262,18 @@ impl<'d, 'w> Walk<'d, 'w> {
     #[inline]
     fn scalar(&mut self) -> Result<usize, Malformed> {
         let (start, behind) = (self.tokens.position(0), self.tokens.position(1));
-        // Without white space behind it, and so almost always, the next token is where it ends.
+        // Without white space behind it, and so almost always, it ends where the next token stands.
         let end = match self.document.get(start..behind) {
             Some(text) if scalar::is_plain(text) => behind,
-            _ => scalar::end(self.document, start).ok_or_else(|| unexpected(self.current()))?,
+            _ => self.scalar_end(start)?,
         };
         self.tokens.advance(1)?;
         Ok(end)
+    }
+
+    #[inline(never)]
+    fn scalar_end(&self, start: usize) -> Result<usize, Malformed> {
+        scalar::end(self.document, start).ok_or_else(|| unexpected(self.current()))
     }
 
     /// The string that the walk stands at.

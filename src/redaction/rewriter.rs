@@ -116,8 +116,13 @@ impl Rewriter<'_, '_> {
                     return Err(Rejected::Duplicate { key: field.key, at: offset(rewriter.walk.current().at) });
                 }
                 seen |= 1 << place;
-                if let Node::Leaf(operation) = field.value {
-                    return rewriter.leaf(operation, field.key);
+                match field.value {
+                    // Most of what there is to do.
+                    Node::Leaf(Operation::Text) if rewriter.walk.byte() == b'"' => {
+                        return rewriter.cut(Replacement::Placeholder);
+                    }
+                    Node::Leaf(operation) => return rewriter.leaf(operation, field.key),
+                    Node::Object(_) | Node::Each(_) | Node::Values(_) => {}
                 }
                 rewriter.key = field.key;
                 rewriter.value(&field.value)?;
@@ -155,10 +160,8 @@ impl Rewriter<'_, '_> {
     }
 
     /// Does what the rule for the field `key` says.
-    #[inline]
     fn leaf(&mut self, operation: Operation, key: &'static str) -> Result<(), Rejected> {
         let replacement = match (operation, self.walk.byte()) {
-            (Operation::Text, b'"') => Replacement::Placeholder,
             (Operation::ForceEmptyArray(_), _) => Replacement::EmptyArray,
             (Operation::BindSource, b'"') => return self.bind(),
             (Operation::BindSource, _) => return self.misshapen(key),
@@ -169,7 +172,12 @@ impl Rewriter<'_, '_> {
             (Operation::Zero, b'-' | b'0'..=b'9') => Replacement::Zero,
             (Operation::EmptyArray | Operation::EmptyObject | Operation::Zero, _) => return self.misshapen(key),
         };
-        // The whole value is cut, which has to be well formed all the same.
+        self.cut(replacement)
+    }
+
+    /// Cuts a whole value, which has to be well formed all the same.
+    #[inline(always)]
+    fn cut(&mut self, replacement: Replacement) -> Result<(), Rejected> {
         let start = self.walk.current().at;
         let end = self.walk.extent()?;
         self.cuts.push(start, end, replacement);
