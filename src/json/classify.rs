@@ -122,7 +122,7 @@ fn compress_in_strides(
     places: &mut [u32; BLOCK_BYTES],
     bytes: &mut [u8; BLOCK_BYTES],
 ) {
-    const STRIDE: usize = 8;
+    const STRIDE: usize = 4;
     let mut left = starts;
     let (places, _) = places.as_chunks_mut::<STRIDE>();
     let (bytes, _) = bytes.as_chunks_mut::<STRIDE>();
