@@ -372,7 +372,8 @@ fn a_silent_send_wakes_for_failure_or_when_asked_to() {
         sending.await.0.unwrap();
 
         let mut sending = stream.send_silently(vec![7; LENGTH - 100]);
-        poll_fn(|cx| Poll::Ready(assert!(std::pin::Pin::new(&mut sending).poll(cx).is_pending()))).await;
+        let is_pending = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut sending).poll(cx).is_pending())).await;
+        assert!(is_pending);
         sending.be_heard();
         start.send(()).unwrap();
         sending.await.0.unwrap();
