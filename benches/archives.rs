@@ -101,6 +101,18 @@ fn archive(first: &str, content: &str, file_bytes: usize, total_bytes: usize) ->
     archive
 }
 
+/// Bytes without any order.
+fn noise(length: usize) -> Vec<u8> {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let words = std::iter::repeat_with(|| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()
+    });
+    words.take(length / 8).flatten().collect()
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let compressed = encoder.write_all(bytes).and_then(|()| encoder.finish());
@@ -124,6 +136,20 @@ fn builds(criterion: &mut Criterion) {
                 bencher.iter(|| assert_passes(build::inspect_body(&Upload::default(), &mut black_box(&body[..]))));
             });
         }
+    }
+    // What an encoder stores because it cannot make it smaller, and what only codes of its letters make smaller.
+    let noise = noise(32 * MEBIBYTE);
+    let letters: Vec<u8> = noise.iter().map(|byte| b'0' + byte % 64).collect();
+    for (name, content) in [("noise", noise), ("noise in letters", letters)] {
+        let mut context = Vec::new();
+        file(&mut context, "Dockerfile", DOCKERFILE.as_bytes());
+        file(&mut context, "noise", &content);
+        context.extend_from_slice(&[0; 1024]);
+        let compressed = gzip(&context);
+        group.throughput(Throughput::Bytes(context.len() as u64));
+        group.bench_function(format!("gzip, {name}"), |bencher| {
+            bencher.iter(|| assert_passes(build::inspect_body(&Upload::default(), &mut black_box(&compressed[..]))));
+        });
     }
     group.finish();
 }

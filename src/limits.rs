@@ -48,6 +48,8 @@ pub const LOGGED_VALUE_MAX_BYTES: usize = 8 << 10;
 /// Most parameters in one query. Newer Engines read none at all from 10 000 up, older ones read all; the proxy reads and
 /// forwards none.
 pub const QUERY_MAX_PAIRS: usize = 9_999;
+/// Longest decoded value of the `filters` parameter (spec 50 A3).
+pub const FILTERS_MAX_BYTES: usize = 64 << 10;
 /// Most values (keys, elements and scalars) in a configuration, aliases expanded.
 pub const CONFIG_MAX_VALUES: usize = 200_000;
 /// Most brackets open at one place of a configuration file; the parser takes quadratic time in them.

@@ -8,6 +8,7 @@ mod archive;
 mod chunked;
 mod config;
 mod document;
+mod filters;
 mod glob;
 mod head;
 mod inspect;
@@ -20,6 +21,7 @@ mod target;
 pub use archive::{archive_body, dockerfile, tar};
 pub use chunked::chunked;
 pub use config::config;
+pub use filters::filters;
 pub use glob::glob;
 pub use head::head;
 pub use inspect::{container_create, inspect};
@@ -38,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("container_create", container_create),
     ("dockerfile", dockerfile),
+    ("filters", filters),
     ("glob", glob),
     ("head", head),
     ("inspect", inspect),

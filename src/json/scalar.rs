@@ -20,6 +20,18 @@ pub(crate) fn end(document: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Whether `text` is a literal or a whole number of no sign, which most scalars are. `false` says nothing.
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    if text == b"null" || text == b"true" || text == b"false" {
+        return true;
+    }
+    match text {
+        [b'1'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => text == b"0",
+    }
+}
+
 #[inline]
 fn literal(document: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     let end = at + word.len();
@@ -117,6 +129,7 @@ mod tests {
             ["true", "false", "null", "0", "-0", "10", "-12.50", "1e3", "1E+3", "0.1e-9", "18446744073709551617"]
         {
             assert_eq!(end(whole.as_bytes(), 0), Some(whole.len()), "{whole}");
+            assert_eq!(is_plain(whole.as_bytes()), !whole.contains(['-', '.', '+', 'E']) && whole != "1e3", "{whole}");
             for next in [",", "}", "]", " ", "\n"] {
                 assert_eq!(end(format!("{whole}{next}").as_bytes(), 0), Some(whole.len()), "{whole}{next}");
             }
@@ -126,6 +139,7 @@ mod tests {
             "1e+", "1.2.3", "0x1", "NaN", "Infinity", "1\0", "1\\", "'a'", "é", "/", "1_0",
         ] {
             assert_eq!(end(refused.as_bytes(), 0), None, "{refused}");
+            assert!(!is_plain(refused.as_bytes()), "{refused}");
         }
     }
 

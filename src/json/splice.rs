@@ -4,7 +4,7 @@
 //! objects that lie on the way. It does not look for duplicates elsewhere: the body was read before.
 
 use super::escape::append_string;
-use super::tokens::{Malformed, Token, Window};
+use super::tokens::{Malformed, Window};
 use super::walk::{Key, Walk};
 use super::{fold, scalar};
 use crate::limits::JSON_BODY_MAX_BYTES;
@@ -67,13 +67,13 @@ impl Splicer {
         if document.len() > JSON_BODY_MAX_BYTES {
             return Err(SpliceError::TooLarge(document.len()));
         }
-        let mut edit = Edit { walk: Walk::new(document, &mut self.window), document, copied: 0, value, out };
-        let first = edit.walk.next()?;
-        if first.byte != b'{' {
+        let walk = Walk::of(document, &mut self.window)?;
+        let mut edit = Edit { walk, document, copied: 0, value, out };
+        if edit.walk.byte() != b'{' {
             return Err(SpliceError::RootNotObject);
         }
-        let behind = edit.object(path)?;
-        edit.walk.finish(behind)?;
+        edit.object(path)?;
+        edit.walk.finish()?;
         edit.copy_to(document.len());
         Ok(())
     }
@@ -101,24 +101,26 @@ impl<'d, 'w> AsMut<Walk<'d, 'w>> for Edit<'d, 'w, '_> {
 }
 
 impl Edit<'_, '_, '_> {
-    /// Edits an object whose brace is taken. Recursion follows the path, which is ours.
-    fn object(&mut self, path: &[Step<'_>]) -> Result<Token, SpliceError> {
-        let mut is_empty = true;
+    /// Edits an object. Recursion follows the path, which is ours.
+    fn object(&mut self, path: &[Step<'_>]) -> Result<(), SpliceError> {
         let mut found = false;
-        let closing = Walk::members(self, |edit, key, first| {
-            is_empty = false;
-            let Some((step, below)) = path.split_first().filter(|(step, _)| step.matches(key.content)) else {
-                return Ok(edit.walk.skip(first)?);
-            };
-            if std::mem::replace(&mut found, true) {
-                return Err(SpliceError::Duplicate);
-            }
-            edit.spell(*step, key);
-            edit.member(*step, below, first)
-        })?;
+        let closing = Walk::members(
+            self,
+            |_, key| {
+                let (step, below) = path.split_first().filter(|(step, _)| step.matches(key.content()))?;
+                Some((key, *step, below))
+            },
+            |edit, (key, step, below)| {
+                if std::mem::replace(&mut found, true) {
+                    return Err(SpliceError::Duplicate);
+                }
+                edit.spell(step, key);
+                edit.member(step, below)
+            },
+        )?;
         if !found && !path.is_empty() {
             self.copy_to(closing.at);
-            if !is_empty {
+            if !closing.is_empty {
                 self.out.push(b',');
             }
             self.append_members(path);
@@ -126,28 +128,29 @@ impl Edit<'_, '_, '_> {
         Ok(self.walk.leave()?)
     }
 
-    fn member(&mut self, step: Step<'_>, below: &[Step<'_>], first: Token) -> Result<Token, SpliceError> {
+    fn member(&mut self, step: Step<'_>, below: &[Step<'_>]) -> Result<(), SpliceError> {
+        let first = self.walk.current();
         if !below.is_empty() && first.byte == b'{' {
             return self.object(below);
         }
         if !below.is_empty() && first.byte != b'n' {
             return Err(SpliceError::NotObject(step.field()));
         }
-        let (end, behind) = self.walk.extent(first)?;
+        let end = self.walk.extent()?;
         self.copy_to(first.at);
         self.append_value(below);
         self.copied = end;
-        Ok(behind)
+        Ok(())
     }
 
     /// Writes a field that was found in another spelling under its canonical one.
     fn spell(&mut self, step: Step<'_>, key: Key<'_>) {
         if let Step::Field(name) = step
-            && name.as_bytes() != key.content
+            && name.as_bytes() != key.content()
         {
-            self.copy_to(key.start);
-            append_string(self.out, name);
-            self.copied = key.end;
+            self.copy_to(key.start());
+            self.out.extend_from_slice(name.as_bytes());
+            self.copied = key.end();
         }
     }
 

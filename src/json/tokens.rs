@@ -4,13 +4,15 @@
 //! know the grammar; a reader that takes tokens must refuse a sequence that is not JSON. Tokens come through a window of
 //! fixed size, so a document of nothing but commas costs no more memory than any other.
 
-use super::classify::{BLOCK_BYTES, Masks, STRIDE, classify, places};
+use super::classify::{self, BLOCK_BYTES, Task, Vectors};
 use super::scalar;
 
-/// Blocks that one refill of the window classifies.
+/// Blocks that one refill of the window scans.
 const WINDOW_BLOCKS: usize = 32;
-/// Room for a token per byte of the window, and for the blind writes of the last block.
-const WINDOW_TOKENS: usize = WINDOW_BLOCKS * BLOCK_BYTES + STRIDE;
+/// Tokens that can be seen ahead, the current one included, wherever it stands.
+pub(crate) const AHEAD: usize = 8;
+/// Room for what was not taken, for a token per byte, and for the blind writes of the last block.
+const WINDOW_TOKENS: usize = AHEAD + (WINDOW_BLOCKS + 1) * BLOCK_BYTES;
 
 /// Why a document is not JSON. Offsets are bytes from its start; content is never part of the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,24 +49,20 @@ pub(crate) struct Token {
 /// The memory that a scan needs; keep it between documents.
 #[derive(Debug)]
 pub(crate) struct Window {
-    masks: [Masks; WINDOW_BLOCKS],
-    /// A bit for each byte where a token starts.
-    starts: [u64; WINDOW_BLOCKS],
+    /// Where each token starts.
     positions: [u32; WINDOW_TOKENS],
+    /// The byte there, so that a reader can compare several tokens at once.
+    bytes: [u8; WINDOW_TOKENS],
 }
 
 impl Window {
     pub(crate) fn new() -> Box<Window> {
-        Box::new(Window {
-            masks: [Masks::default(); WINDOW_BLOCKS],
-            starts: [0; WINDOW_BLOCKS],
-            positions: [0; WINDOW_TOKENS],
-        })
+        Box::new(Window { positions: [0; WINDOW_TOKENS], bytes: [0; WINDOW_TOKENS] })
     }
 }
 
 /// What one block says to the next.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Carry {
     /// Bit 0: the first byte is escaped.
     escaped: u64,
@@ -74,16 +72,18 @@ struct Carry {
     scalar: u64,
 }
 
-/// The tokens of one document, in order.
+/// The tokens of one document, in order: a place between them that moves forward.
 pub(crate) struct Tokens<'d, 'w> {
     document: &'d [u8],
     blocks: &'d [[u8; BLOCK_BYTES]],
     /// The bytes after the last whole block, until they are scanned.
     tail: &'d [u8],
     window: &'w mut Window,
-    /// Tokens in the window, and how many of them are taken.
+    /// Tokens in the window, and how many of them are taken: the current one is the next.
     filled: usize,
     taken: usize,
+    /// How many may be taken until the window has fewer than [`AHEAD`] left.
+    enough: usize,
     /// Offset of the first byte that is not scanned yet.
     scanned: usize,
     carry: Carry,
@@ -94,140 +94,180 @@ pub(crate) struct Tokens<'d, 'w> {
 }
 
 impl<'d, 'w> Tokens<'d, 'w> {
-    /// Starts on a document, whose length has to fit 32 bits.
-    pub(crate) fn new(document: &'d [u8], window: &'w mut Window) -> Tokens<'d, 'w> {
+    /// The first token of a document, whose length has to fit 32 bits.
+    pub(crate) fn of(document: &'d [u8], window: &'w mut Window) -> Result<Tokens<'d, 'w>, Malformed> {
         debug_assert!(u32::try_from(document.len()).is_ok());
         let (blocks, tail) = document.as_chunks();
-        Tokens {
+        let mut tokens = Tokens {
             document,
             blocks,
             tail,
             window,
             filled: 0,
             taken: 0,
+            enough: 0,
             scanned: 0,
             carry: Carry::default(),
             has_escapes: false,
             first_non_ascii: None,
             low_surrogate_at: 0,
-        }
+        };
+        tokens.refill()?;
+        Ok(tokens)
     }
 
-    /// Whether any string that was handed out so far holds a backslash.
+    /// Whether any string up to the current token, or soon after it, holds a backslash.
     #[inline]
     pub(crate) fn has_escapes(&self) -> bool {
         self.has_escapes
     }
 
-    /// The next token. At the end of the document, and only there, its offset is the document's length.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Result<Token, Malformed> {
-        if self.taken == self.filled {
-            self.refill()?;
-        }
-        let at = match self.window.positions.get(self.taken) {
-            Some(at) if self.taken < self.filled => *at as usize,
-            _ => self.document.len(),
-        };
-        self.taken += 1;
-        let byte = self.document.get(at).copied().unwrap_or(0);
-        Ok(Token { at, byte })
+    /// Where the token stands that is `number` behind the current one, which is less than [`AHEAD`]. At the end of the
+    /// document, and only there, it is the document's length.
+    #[inline(always)]
+    pub(crate) fn position(&self, number: usize) -> usize {
+        debug_assert!(number < AHEAD);
+        self.window.positions.get(self.taken + number).map_or(self.document.len(), |at| *at as usize)
     }
 
-    /// Scans on until there is a token, or to the end: then the window stays empty.
+    /// The first bytes of the current token and those behind it, [`AHEAD`] at most; zero at the end of the document.
+    #[inline(always)]
+    pub(crate) fn bytes<const COUNT: usize>(&self) -> [u8; COUNT] {
+        const { assert!(COUNT <= AHEAD) };
+        let ahead = self.window.bytes.get(self.taken..).and_then(<[u8]>::first_chunk);
+        ahead.copied().unwrap_or([0; COUNT])
+    }
+
+    /// The current token.
+    #[inline(always)]
+    pub(crate) fn current(&self) -> Token {
+        let [byte] = self.bytes();
+        Token { at: self.position(0), byte }
+    }
+
+    /// Goes on by `count` tokens, [`AHEAD`] at most. The end of the document is followed by itself.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, count: usize) -> Result<(), Malformed> {
+        debug_assert!(count <= AHEAD);
+        self.taken += count;
+        if self.taken <= self.enough { Ok(()) } else { self.refill() }
+    }
+
+    /// Scans on until enough tokens can be seen ahead.
     #[cold]
     #[inline(never)]
     fn refill(&mut self) -> Result<(), Malformed> {
+        let left = self.filled.saturating_sub(self.taken);
+        if let Some(positions) =
+            self.window.positions.get(self.taken..).and_then(<[u32]>::first_chunk::<AHEAD>).copied()
+            && let Some(first) = self.window.positions.first_chunk_mut()
+        {
+            *first = positions;
+        }
+        let bytes: [u8; AHEAD] = self.bytes();
+        if let Some(first) = self.window.bytes.first_chunk_mut() {
+            *first = bytes;
+        }
         self.taken = 0;
-        self.filled = 0;
-        while self.filled == 0 {
+        self.filled = left;
+        while self.filled < AHEAD {
             let count = self.blocks.len().min(WINDOW_BLOCKS);
             if count > 0 {
                 let (blocks, rest) = self.blocks.split_at(count);
                 self.blocks = rest;
-                self.scan(blocks)?;
+                classify::run(Scan { tokens: self, blocks })?;
             } else if !self.tail.is_empty() {
                 let mut padded = [b' '; BLOCK_BYTES];
                 for (to, from) in padded.iter_mut().zip(self.tail) {
                     *to = *from;
                 }
                 self.tail = &[];
-                self.scan(&[padded])?;
+                classify::run(Scan { tokens: self, blocks: &[padded] })?;
             } else {
-                return self.finish();
+                self.finish()?;
             }
         }
+        self.enough = self.filled - AHEAD;
         Ok(())
     }
 
+    /// Judges the document as a whole, and puts its end into the window as often as a reader may look ahead.
     fn finish(&mut self) -> Result<(), Malformed> {
         if self.carry.in_string != 0 {
             return Err(Malformed::Syntax(offset(self.document.len())));
         }
-        let Some(start) = self.first_non_ascii.take() else { return Ok(()) };
-        match std::str::from_utf8(self.document.get(start..).unwrap_or_default()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Malformed::Utf8(offset(start + error.valid_up_to()))),
+        if let Some(start) = self.first_non_ascii.take()
+            && let Err(error) = std::str::from_utf8(self.document.get(start..).unwrap_or_default())
+        {
+            return Err(Malformed::Utf8(offset(start + error.valid_up_to())));
         }
+        let ends = self.filled..self.filled + AHEAD;
+        if let Some(positions) = self.window.positions.get_mut(ends.clone()) {
+            positions.fill(offset(self.document.len()));
+        }
+        if let Some(bytes) = self.window.bytes.get_mut(ends) {
+            bytes.fill(0);
+        }
+        self.filled += AHEAD;
+        Ok(())
     }
 
-    fn scan(&mut self, blocks: &[[u8; BLOCK_BYTES]]) -> Result<(), Malformed> {
-        let first = self.scanned as u32;
-        classify(blocks, &mut self.window.masks);
-        for index in 0..blocks.len().min(WINDOW_BLOCKS) {
-            let masks = self.window.masks[index];
-            let escaped = self.escaped(masks.backslash);
+    #[inline(always)]
+    fn scan<V: Vectors>(&mut self, blocks: &[[u8; BLOCK_BYTES]], vectors: V) -> Result<(), Malformed> {
+        let mut carry = self.carry;
+        let mut filled = self.filled;
+        let mut first = self.scanned;
+        for block in blocks {
+            let masks = vectors.masks(block);
+            let escaped = match masks.backslash | carry.escaped {
+                0 => 0,
+                _ => escaped(masks.backslash, &mut carry.escaped),
+            };
             let quote = masks.quote & !escaped;
             // From each opening quote up to the byte before its closing quote.
-            let in_string = prefix_xor(quote) ^ self.carry.in_string;
-            self.carry.in_string = ((in_string as i64) >> 63) as u64;
+            let in_string = vectors.prefix_xor(quote) ^ carry.in_string;
+            carry.in_string = ((in_string as i64) >> 63) as u64;
             // All of a string but its opening quote.
             let string_rest = in_string ^ quote;
 
             if masks.control & in_string != 0 {
-                return Err(Malformed::ControlByte(offset(self.scanned)));
+                return Err(Malformed::ControlByte(offset(first)));
             }
             // By the escaped byte, not by its backslash, which may be the last byte of the block before.
             if escaped & in_string != 0 {
                 self.has_escapes = true;
-                self.check_escapes(escaped & in_string)?;
+                self.check_escapes(first, escaped & in_string)?;
             }
             if masks.non_ascii != 0 && self.first_non_ascii.is_none() {
-                self.first_non_ascii = Some(self.scanned + masks.non_ascii.trailing_zeros() as usize);
+                self.first_non_ascii = Some(first + masks.non_ascii.trailing_zeros() as usize);
             }
 
             let scalar = !(masks.operator | masks.whitespace);
             let bare = scalar & !quote;
-            let continued = bare << 1 | self.carry.scalar;
-            self.carry.scalar = bare >> 63;
-            self.window.starts[index] = (masks.operator | scalar & !continued) & !string_rest;
-            self.scanned += BLOCK_BYTES;
+            let continued = bare << 1 | carry.scalar;
+            carry.scalar = bare >> 63;
+            let starts = (masks.operator | scalar & !continued) & !string_rest;
+
+            let positions = self.window.positions.get_mut(filled..).and_then(<[u32]>::first_chunk_mut);
+            let bytes = self.window.bytes.get_mut(filled..).and_then(<[u8]>::first_chunk_mut);
+            // There is always room; a document that found none would have to be refused.
+            let (Some(positions), Some(bytes)) = (positions, bytes) else {
+                return Err(Malformed::Syntax(offset(first)));
+            };
+            vectors.compress(block, starts, first as u32, positions, bytes);
+            filled += starts.count_ones() as usize;
+            first += BLOCK_BYTES;
         }
-        let starts = self.window.starts.get(..blocks.len()).unwrap_or_default();
-        self.filled = places(starts, first, &mut self.window.positions);
+        self.carry = carry;
+        self.filled = filled;
+        self.scanned = first;
         Ok(())
     }
 
-    /// Which bytes a backslash escapes. Costs a step per escape, and escapes are rare where speed matters.
-    #[inline]
-    fn escaped(&mut self, backslash: u64) -> u64 {
-        let mut escaped = self.carry.escaped;
-        self.carry.escaped = 0;
-        let mut escaping = backslash & !escaped;
-        while escaping != 0 {
-            let first = escaping & escaping.wrapping_neg();
-            self.carry.escaped = first >> 63;
-            escaped |= first << 1;
-            // An escaped backslash escapes nothing.
-            escaping &= !(first | first << 1);
-        }
-        escaped
-    }
-
-    /// Judges the characters behind the backslashes of one block; a `\u` may reach into the next.
-    fn check_escapes(&mut self, mut escaped: u64) -> Result<(), Malformed> {
+    /// Judges the characters behind the backslashes of the block at `first`; a `\u` may reach into the next.
+    fn check_escapes(&mut self, first: usize, mut escaped: u64) -> Result<(), Malformed> {
         while escaped != 0 {
-            let at = self.scanned + escaped.trailing_zeros() as usize;
+            let at = first + escaped.trailing_zeros() as usize;
             escaped &= escaped - 1;
             match self.document.get(at) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
@@ -249,15 +289,36 @@ impl<'d, 'w> Tokens<'d, 'w> {
     }
 }
 
-/// Bit `i` of the result is the parity of bits `0..=i`.
+/// The next blocks of a document.
+struct Scan<'t, 'd, 'w, 'b> {
+    tokens: &'t mut Tokens<'d, 'w>,
+    blocks: &'b [[u8; BLOCK_BYTES]],
+}
+
+impl Task for Scan<'_, '_, '_, '_> {
+    type Output = Result<(), Malformed>;
+
+    #[inline(always)]
+    fn run<V: Vectors>(self, vectors: V) -> Result<(), Malformed> {
+        self.tokens.scan(self.blocks, vectors)
+    }
+}
+
+/// Which bytes a backslash escapes; `carried` speaks of the first byte of this block, then of the next. Costs a step
+/// per escape, and escapes are rare where speed matters.
 #[inline]
-fn prefix_xor(mut bits: u64) -> u64 {
-    bits ^= bits << 1;
-    bits ^= bits << 2;
-    bits ^= bits << 4;
-    bits ^= bits << 8;
-    bits ^= bits << 16;
-    bits ^ bits << 32
+fn escaped(backslash: u64, carried: &mut u64) -> u64 {
+    let mut escaped = *carried;
+    *carried = 0;
+    let mut escaping = backslash & !escaped;
+    while escaping != 0 {
+        let first = escaping & escaping.wrapping_neg();
+        *carried = first >> 63;
+        escaped |= first << 1;
+        // An escaped backslash escapes nothing.
+        escaping &= !(first | first << 1);
+    }
+    escaped
 }
 
 /// An offset for an error message; documents are bounded far below 32 bits.

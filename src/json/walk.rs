@@ -2,7 +2,7 @@
 //!
 //! Owns the walk: which token may follow which, how deep, where a value ends. Recursion is left to callers, who may
 //! follow their own finite tables but never the document; what they do not step into, a loop with a bit per level
-//! checks. Every method that reads a value takes its first token and returns the token behind it.
+//! checks. Every method that reads a value finds the walk at its first token and leaves it at the token behind it.
 
 use super::scalar;
 use super::tokens::{Malformed, Token, Tokens, Window, offset};
@@ -14,20 +14,25 @@ pub(crate) struct Walk<'d, 'w> {
     tokens: Tokens<'d, 'w>,
     /// Arrays and objects around the current token.
     depth: usize,
-    /// Where the container that was skipped last ended: one past its bracket.
-    closed_at: usize,
 }
 
 impl<'d, 'w> Walk<'d, 'w> {
-    /// Starts on a document, whose length has to fit 32 bits.
-    pub(crate) fn new(document: &'d [u8], window: &'w mut Window) -> Walk<'d, 'w> {
-        Walk { document, tokens: Tokens::new(document, window), depth: 0, closed_at: 0 }
+    /// Stands at the first token of a document, whose length has to fit 32 bits.
+    pub(crate) fn of(document: &'d [u8], window: &'w mut Window) -> Result<Walk<'d, 'w>, Malformed> {
+        Ok(Walk { document, tokens: Tokens::of(document, window)?, depth: 0 })
     }
 
-    /// The next token; only a caller that knows the grammar may take one.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Result<Token, Malformed> {
-        self.tokens.next()
+    /// The token that the walk stands at.
+    #[inline(always)]
+    pub(crate) fn current(&self) -> Token {
+        self.tokens.current()
+    }
+
+    /// Its first byte.
+    #[inline(always)]
+    pub(crate) fn byte(&self) -> u8 {
+        let [byte] = self.tokens.bytes();
+        byte
     }
 
     /// Whether any string so far holds a backslash.
@@ -36,207 +41,320 @@ impl<'d, 'w> Walk<'d, 'w> {
         self.tokens.has_escapes()
     }
 
-    /// Checks that the document ends with the value in front of `behind`.
-    pub(crate) fn finish(&self, behind: Token) -> Result<(), Malformed> {
-        if behind.at == self.document.len() { Ok(()) } else { Err(Malformed::Trailing(offset(behind.at))) }
+    /// Checks that the document ends here.
+    pub(crate) fn finish(&self) -> Result<(), Malformed> {
+        let Token { at, .. } = self.current();
+        if at == self.document.len() { Ok(()) } else { Err(Malformed::Trailing(offset(at))) }
     }
 
-    /// Reads `[`, already taken, up to `]`, with `read` for each element. Returns the `]`; [`leave`](Self::leave)
-    /// goes on.
+    /// Reads an array, with `read` for each element.
     #[inline]
     pub(crate) fn elements<W: AsMut<Self>, E: From<Malformed>>(
         walker: &mut W,
-        mut read: impl FnMut(&mut W, Token) -> Result<Token, E>,
-    ) -> Result<Token, E> {
-        let mut token = walker.as_mut().enter()?;
-        if token.byte != b']' {
+        mut read: impl FnMut(&mut W) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let walk = walker.as_mut();
+        walk.depth += 1;
+        walk.tokens.advance(1)?;
+        if walk.byte() != b']' {
             loop {
-                token = read(walker, token)?;
-                match token.byte {
-                    b',' => token = walker.as_mut().next()?,
-                    b']' => break,
-                    _ => return Err(unexpected(token).into()),
-                }
-            }
-        }
-        Ok(token)
-    }
-
-    /// Reads `{`, already taken, up to `}`, with `read` for each member: its key with the quotes, and the first token
-    /// of its value. Returns the `}`; [`leave`](Self::leave) goes on.
-    #[inline]
-    pub(crate) fn members<W: AsMut<Self>, E: From<Malformed>>(
-        walker: &mut W,
-        mut read: impl FnMut(&mut W, Key<'d>, Token) -> Result<Token, E>,
-    ) -> Result<Token, E> {
-        let mut token = walker.as_mut().enter()?;
-        if token.byte != b'}' {
-            loop {
+                read(walker)?;
                 let walk = walker.as_mut();
-                let colon = walk.colon_behind(token)?;
-                let key = walk.string(token, colon);
-                let value = walk.next()?;
-                token = read(walker, key, value)?;
-                match token.byte {
-                    b',' => token = walker.as_mut().next()?,
-                    b'}' => break,
-                    _ => return Err(unexpected(token).into()),
+                match walk.byte() {
+                    b',' => walk.tokens.advance(1)?,
+                    b']' => break,
+                    _ => return Err(unexpected(walk.current()).into()),
                 }
             }
         }
-        Ok(token)
+        Ok(walker.as_mut().leave()?)
     }
 
-    /// Counts a container in and takes its first token.
+    /// Reads an object. `find` says of each key whether it is wanted; if so, `read` gets what it found and reads the
+    /// value, and all other values are skipped. Stops at the closing brace, where the caller may want to add something;
+    /// [`leave`](Self::leave) goes on.
     #[inline]
-    fn enter(&mut self) -> Result<Token, Malformed> {
-        self.depth += 1;
-        self.next()
+    pub(crate) fn members<W: AsMut<Self>, F, E: From<Malformed>>(
+        walker: &mut W,
+        mut find: impl FnMut(&mut W, Key<'d>) -> Option<F>,
+        mut read: impl FnMut(&mut W, F) -> Result<(), E>,
+    ) -> Result<Closing, E> {
+        let walk = walker.as_mut();
+        walk.depth += 1;
+        walk.tokens.advance(1)?;
+        let is_empty = walk.byte() == b'}';
+        if !is_empty {
+            while Self::member(walker, &mut find, &mut read)? {}
+        }
+        Ok(Closing { at: walker.as_mut().current().at, is_empty })
     }
 
-    /// Counts a container out, whose bracket was returned, and takes the token behind it.
+    /// Reads a member and the comma behind it; false without one, at the closing brace.
+    #[inline(always)]
+    fn member<W: AsMut<Self>, F, E: From<Malformed>>(
+        walker: &mut W,
+        find: &mut impl FnMut(&mut W, Key<'d>) -> Option<F>,
+        read: &mut impl FnMut(&mut W, F) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let walk = walker.as_mut();
+        let [quote, colon, value, behind] = walk.tokens.bytes();
+        if [quote, colon] != *b"\":" {
+            return Err(walk.misplaced_key().into());
+        }
+        let key = walk.key();
+        if let Some(found) = find(walker, key) {
+            walker.as_mut().tokens.advance(2)?;
+            read(walker, found)?;
+        } else {
+            let walk = walker.as_mut();
+            if [value, behind] == *b"\"," {
+                walk.tokens.advance(4)?;
+                return Ok(true);
+            }
+            walk.tokens.advance(2)?;
+            walk.skip()?;
+        }
+        let walk = walker.as_mut();
+        match walk.byte() {
+            b',' => {
+                walk.tokens.advance(1)?;
+                Ok(true)
+            }
+            b'}' => Ok(false),
+            _ => Err(unexpected(walk.current()).into()),
+        }
+    }
+
+    /// Leaves a container at its closing bracket.
     #[inline]
-    pub(crate) fn leave(&mut self) -> Result<Token, Malformed> {
+    pub(crate) fn leave(&mut self) -> Result<(), Malformed> {
         self.depth -= 1;
-        self.next()
+        self.tokens.advance(1)
     }
 
     /// Checks a value without looking into it.
     #[inline]
-    pub(crate) fn skip(&mut self, first: Token) -> Result<Token, Malformed> {
-        match first.byte {
-            b'"' => self.next(),
-            b'{' | b'[' => self.skip_container(first),
-            _ => {
-                self.scalar(first)?;
-                self.next()
-            }
+    pub(crate) fn skip(&mut self) -> Result<(), Malformed> {
+        match self.byte() {
+            b'"' => self.tokens.advance(1),
+            b'{' | b'[' => self.skip_container().map(|_| ()),
+            _ => self.scalar().map(|_| ()),
         }
     }
 
     /// Checks a value without looking into it, and says where it ends.
-    #[inline]
-    pub(crate) fn extent(&mut self, first: Token) -> Result<(usize, Token), Malformed> {
-        let behind = self.skip(first)?;
-        let end = match first.byte {
-            b'"' => self.string_end(behind.at),
-            b'{' | b'[' => self.closed_at,
-            _ => self.scalar(first)?,
-        };
-        Ok((end, behind))
+    #[inline(always)]
+    pub(crate) fn extent(&mut self) -> Result<usize, Malformed> {
+        match self.byte() {
+            b'"' => {
+                let end = self.string_end(self.tokens.position(1));
+                self.tokens.advance(1)?;
+                Ok(end)
+            }
+            b'{' | b'[' => self.skip_container(),
+            _ => self.scalar(),
+        }
     }
 
-    fn skip_container(&mut self, first: Token) -> Result<Token, Malformed> {
+    /// Returns where it ends.
+    fn skip_container(&mut self) -> Result<usize, Malformed> {
         let room = JSON_MAX_DEPTH.saturating_sub(self.depth);
         // A bit per open container, the innermost lowest: set for an object. Room is at most 128.
         let mut objects: u128 = 0;
         let mut open = 0;
-        let mut token = first;
         loop {
-            // `token` starts a value.
-            let mut behind = match token.byte {
-                b'"' => self.next()?,
+            // At a value.
+            let opening = self.byte();
+            match opening {
+                b'"' => self.tokens.advance(1)?,
                 b'{' | b'[' => {
                     if open == room {
-                        return Err(Malformed::TooDeep(offset(token.at)));
+                        return Err(Malformed::TooDeep(offset(self.current().at)));
                     }
-                    let is_object = token.byte == b'{';
+                    let is_object = opening == b'{';
                     objects = objects << 1 | u128::from(is_object);
                     open += 1;
-                    let inside = self.next()?;
-                    match (is_object, inside.byte) {
-                        (true, b'}') | (false, b']') => inside,
+                    self.tokens.advance(1)?;
+                    match (is_object, self.byte()) {
+                        (true, b'}') | (false, b']') => {}
                         (true, _) => {
-                            self.colon_behind(inside)?;
-                            token = self.next()?;
+                            self.skip_keys()?;
                             continue;
                         }
                         (false, _) => {
-                            token = inside;
+                            self.skip_strings()?;
                             continue;
                         }
                     }
                 }
                 _ => {
-                    self.scalar(token)?;
-                    self.next()?
+                    self.scalar()?;
                 }
-            };
-            // `behind` follows a value, or closes an empty container.
+            }
+            // Behind a value, or at the end of an empty container.
             loop {
                 let in_object = objects & 1 == 1;
-                match behind.byte {
+                match self.byte() {
                     b',' if in_object => {
-                        let key = self.next()?;
-                        self.colon_behind(key)?;
-                        token = self.next()?;
+                        self.tokens.advance(1)?;
+                        self.skip_keys()?;
                         break;
                     }
                     b',' => {
-                        token = self.next()?;
+                        self.tokens.advance(1)?;
+                        self.skip_strings()?;
                         break;
                     }
                     b'}' if in_object => {}
                     b']' if !in_object => {}
-                    _ => return Err(unexpected(behind)),
+                    _ => return Err(unexpected(self.current())),
                 }
                 objects >>= 1;
                 open -= 1;
-                let closed_at = behind.at + 1;
-                behind = self.next()?;
+                let closing = self.current().at;
+                self.tokens.advance(1)?;
                 if open == 0 {
-                    self.closed_at = closed_at;
-                    return Ok(behind);
+                    return Ok(closing + 1);
                 }
             }
         }
     }
 
-    /// Checks that `key` is a string with a colon behind it, and returns the colon.
-    #[inline]
-    fn colon_behind(&mut self, key: Token) -> Result<Token, Malformed> {
-        if key.byte != b'"' {
-            return Err(unexpected(key));
+    /// At a key in an object: skips members that are strings, as long as others follow, and stops at the value of the
+    /// first that may be something else, or the last.
+    #[inline(always)]
+    fn skip_keys(&mut self) -> Result<(), Malformed> {
+        while self.tokens.bytes() == *b"\":\"," {
+            self.tokens.advance(4)?;
         }
-        let colon = self.next()?;
-        if colon.byte != b':' {
-            return Err(unexpected(colon));
+        if self.tokens.bytes() != *b"\":" {
+            return Err(self.misplaced_key());
         }
-        Ok(colon)
+        self.tokens.advance(2)
     }
 
-    #[inline]
-    fn scalar(&self, first: Token) -> Result<usize, Malformed> {
-        scalar::end(self.document, first.at).ok_or(unexpected(first))
+    /// At an element of an array: skips strings as long as something follows, and stops at the first element that may
+    /// be something else, or the last.
+    #[inline(always)]
+    fn skip_strings(&mut self) -> Result<(), Malformed> {
+        while self.tokens.bytes() == *b"\",\",\",\"," {
+            self.tokens.advance(8)?;
+        }
+        while self.tokens.bytes() == *b"\"," {
+            self.tokens.advance(2)?;
+        }
+        Ok(())
     }
 
-    /// The string that starts at `first` and has `behind` as its next token.
-    #[inline]
-    pub(crate) fn string(&self, first: Token, behind: Token) -> Key<'d> {
-        let end = self.string_end(behind.at);
-        Key { start: first.at, end, content: self.document.get(first.at + 1..end - 1).unwrap_or_default() }
+    /// The error where a key and its colon should stand and do not.
+    #[cold]
+    fn misplaced_key(&mut self) -> Malformed {
+        if self.byte() != b'"' {
+            return unexpected(self.current());
+        }
+        match self.tokens.advance(1) {
+            Ok(()) => unexpected(self.current()),
+            Err(error) => error,
+        }
     }
 
-    /// One past the closing quote of the string whose next token stands at `behind`: only white space lies between.
+    /// Checks a number or a literal, and says where it ends.
     #[inline]
+    fn scalar(&mut self) -> Result<usize, Malformed> {
+        let (start, behind) = (self.tokens.position(0), self.tokens.position(1));
+        // Without white space behind it, and so almost always, it ends where the next token stands.
+        let end = match self.document.get(start..behind) {
+            Some(text) if scalar::is_plain(text) => behind,
+            _ => self.scalar_end(start)?,
+        };
+        self.tokens.advance(1)?;
+        Ok(end)
+    }
+
+    #[inline(never)]
+    fn scalar_end(&self, start: usize) -> Result<usize, Malformed> {
+        scalar::end(self.document, start).ok_or_else(|| unexpected(self.current()))
+    }
+
+    /// The string that the walk stands at.
+    #[inline(always)]
+    pub(crate) fn key(&self) -> Key<'d> {
+        let start = self.tokens.position(0).wrapping_add(1);
+        Key { document: self.document, start, end: self.string_end(self.tokens.position(1)).wrapping_sub(1) }
+    }
+
+    /// One past the closing quote of the string whose next token stands at `behind`.
+    #[inline(always)]
     fn string_end(&self, behind: usize) -> usize {
-        let mut end = behind;
-        while end > 1 && self.document.get(end - 1).is_some_and(|byte| *byte != b'"') {
-            end -= 1;
+        match self.document.get(behind.wrapping_sub(1)) {
+            Some(b'"') => behind,
+            _ => self.string_end_before(behind),
         }
-        end
     }
+
+    /// The same where there is white space between.
+    #[inline(never)]
+    fn string_end_before(&self, behind: usize) -> usize {
+        let before = self.document.get(..behind).unwrap_or_default();
+        before.iter().rposition(|byte| *byte == b'"').map_or(0, |quote| quote + 1)
+    }
+}
+
+/// The end of an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closing {
+    /// Offset of the brace.
+    pub(crate) at: usize,
+    /// Whether the object has no members.
+    pub(crate) is_empty: bool,
 }
 
 /// A string as it stands in the document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'d> {
-    /// Offset of the opening quote.
-    pub(crate) start: usize,
-    /// One past the closing quote.
-    pub(crate) end: usize,
+    document: &'d [u8],
+    /// Offset behind the opening quote.
+    start: usize,
+    /// Offset of the closing quote.
+    end: usize,
+}
+
+impl<'d> Key<'d> {
+    /// A string of its own.
+    #[cfg(test)]
+    pub(crate) fn new(content: &'d [u8]) -> Key<'d> {
+        Key { document: content, start: 0, end: content.len() }
+    }
+
+    /// Offset of the content, which is behind the opening quote.
+    #[inline]
+    pub(crate) fn start(self) -> usize {
+        self.start
+    }
+
+    /// Offset of the closing quote.
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        self.end
+    }
+
+    /// Length of the content in bytes.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.end.wrapping_sub(self.start)
+    }
+
     /// What is between the quotes, escapes as they came.
-    pub(crate) content: &'d [u8],
+    #[inline]
+    pub(crate) fn content(self) -> &'d [u8] {
+        self.document.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The content and whatever is behind it in the document.
+    #[inline]
+    pub(crate) fn onwards(self) -> &'d [u8] {
+        self.document.get(self.start..).unwrap_or_default()
+    }
 }
 
 /// The error for a token that the grammar does not allow.

@@ -95,14 +95,10 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
         } else {
             context.deadline.clear();
         }
-        let Some((sent, back)) = send_watched(context, &engine, std::mem::take(&mut exchange.upstream)).await else {
-            return lose(context, exchange, Lost::ClientGone).await;
-        };
-        exchange.upstream = back;
-        let watched = Cell::new(true);
-        match await_head(context, &engine, &mut exchange.answer, &mut exchange.downstream, &watched).await {
+        let (sent, answered) = ask(context, exchange, &engine).await;
+        match answered {
             Ok(()) => return respond(context, exchange, Answering::Alone(engine), true).await,
-            Err(Lost::Unanswered(_)) if reused && (took_nothing(&sent) || is_idempotent(exchange.method(), body)) => {
+            Err(Lost::Unanswered(_)) if reused && may_repeat(exchange.method(), body, sent.as_ref()) => {
                 // The idle connection died before it answered: once more, on a fresh one (spec 60 §3.8).
                 may_reuse = false;
                 exchange.answer.clear();
@@ -112,20 +108,46 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     }
 }
 
-/// Sends to the Engine for as long as the client is there; `None` when it left first. An Engine that reads nothing would
-/// otherwise hold both connections for ever.
-async fn send_watched<T: Transport>(
+/// Sends `exchange.upstream` to the Engine and waits for the head of its answer. Returns what became of the send as well:
+/// `None` while it is still going on, and then its bytes are not back.
+///
+/// The client is watched meanwhile: an Engine that reads nothing would otherwise hold both connections for ever.
+async fn ask<T: Transport>(
     context: &Context<'_, T>,
+    exchange: &mut Exchange,
     engine: &Stream,
-    bytes: Vec<u8>,
-) -> Option<(io::Result<()>, Vec<u8>)> {
-    let mut sending = pin!(engine.send(bytes));
-    poll_fn(|cx| match sending.as_mut().poll(cx) {
-        Poll::Ready(sent) => Poll::Ready(Some(sent)),
-        Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
+) -> (Option<io::Result<()>>, Result<(), Lost>) {
+    let (mut sent, mut answered) = (None, None);
+    let watched = Cell::new(true);
+    let mut sending = pin!(engine.send_silently(std::mem::take(&mut exchange.upstream)));
+    let mut answer = pin!(await_head(context, engine, &mut exchange.answer, &mut exchange.downstream, &watched));
+    let answered = poll_fn(|cx| {
+        if sent.is_none()
+            && let Poll::Ready((outcome, back)) = sending.as_mut().poll(cx)
+        {
+            (sent, exchange.upstream) = (Some(outcome), back);
+        }
+        if answered.is_none()
+            && let Poll::Ready(outcome) = answer.as_mut().poll(cx)
+        {
+            answered = Some(outcome);
+        }
+        match answered.take() {
+            // It has answered before it took everything, and goes on taking.
+            Some(Ok(())) if sent.is_none() => {
+                if context.client.poll_closed(cx).is_ready() {
+                    return Poll::Ready(Err(Lost::ClientGone));
+                }
+                sending.be_heard();
+                answered = Some(Ok(()));
+                Poll::Pending
+            }
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
     })
-    .await
+    .await;
+    (sent, answered)
 }
 
 /// Writes head and body into `exchange.upstream`; returns the length of the body.
@@ -149,8 +171,10 @@ fn counted(length: u64) -> Framing {
     if length == 0 { Framing::None } else { Framing::Length(length) }
 }
 
-fn is_idempotent(method: &[u8], body: usize) -> bool {
-    body == 0 && matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+/// Whether a request that was not answered may be sent again: its send is over, and it was not heard or changes nothing.
+fn may_repeat(method: &[u8], body: usize, sent: Option<&io::Result<()>>) -> bool {
+    let changes_nothing = body == 0 && matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
+    sent.is_some_and(|sent| changes_nothing || took_nothing(sent))
 }
 
 /// Whether a send failed before its first byte was taken. What the Engine may have seen a part of is not sent again.

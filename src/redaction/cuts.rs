@@ -22,20 +22,38 @@ pub(super) enum Replacement {
 }
 
 impl Replacement {
-    /// The bytes. `<` and `>` stand as themselves: an answer is JSON and nothing else.
+    /// `<` and `>` stand as themselves: an answer is JSON and nothing else.
     #[inline]
-    fn bytes(self) -> &'static [u8] {
+    fn text(self) -> &'static Text {
         match self {
-            Replacement::Placeholder => b"\"<redacted>\"",
-            Replacement::PartialPlaceholder => b"<redacted>",
-            Replacement::EmptyArray => b"[]",
-            Replacement::EmptyObject => b"{}",
-            Replacement::Zero => b"0",
-            Replacement::Member(Added::Env) => b",\"Env\":[]",
-            Replacement::Member(Added::Config) => b",\"Config\":[]",
-            Replacement::FirstMember(Added::Env) => b"\"Env\":[]",
-            Replacement::FirstMember(Added::Config) => b"\"Config\":[]",
+            Replacement::Placeholder => const { &Text::of(b"\"<redacted>\"") },
+            Replacement::PartialPlaceholder => const { &Text::of(b"<redacted>") },
+            Replacement::EmptyArray => const { &Text::of(b"[]") },
+            Replacement::EmptyObject => const { &Text::of(b"{}") },
+            Replacement::Zero => const { &Text::of(b"0") },
+            Replacement::Member(Added::Env) => const { &Text::of(b",\"Env\":[]") },
+            Replacement::Member(Added::Config) => const { &Text::of(b",\"Config\":[]") },
+            Replacement::FirstMember(Added::Env) => const { &Text::of(b"\"Env\":[]") },
+            Replacement::FirstMember(Added::Config) => const { &Text::of(b"\"Config\":[]") },
         }
+    }
+}
+
+/// A short text with room to be copied whole.
+struct Text {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Text {
+    const fn of(text: &[u8]) -> Text {
+        let mut bytes = [0; 16];
+        bytes.split_at_mut(text.len()).0.copy_from_slice(text);
+        Text { bytes, length: text.len() }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
@@ -52,28 +70,27 @@ struct Cut {
 #[derive(Debug, Default)]
 pub struct Cuts {
     cuts: Vec<Cut>,
-    removed: usize,
-    added: usize,
+    /// By how much the edited answer is longer.
+    growth: isize,
 }
 
 impl Cuts {
     pub(super) const fn new() -> Cuts {
-        Cuts { cuts: Vec::new(), removed: 0, added: 0 }
+        Cuts { cuts: Vec::new(), growth: 0 }
     }
 
     pub(super) fn clear(&mut self) {
         self.cuts.clear();
         self.cuts.shrink_to(CUTS_KEPT);
-        self.removed = 0;
-        self.added = 0;
+        self.growth = 0;
     }
 
     /// Replaces `start..end`, which must lie behind every earlier cut.
     #[inline]
     pub(super) fn push(&mut self, start: usize, end: usize, replacement: Replacement) {
         debug_assert!(start <= end && self.cuts.last().is_none_or(|last| last.end as usize <= start));
-        self.removed += end - start;
-        self.added += replacement.bytes().len();
+        // Answers are bounded far below what would not fit.
+        self.growth += replacement.text().length as isize - (end - start) as isize;
         self.cuts.push(Cut { start: start as u32, end: end as u32, replacement });
     }
 
@@ -89,7 +106,7 @@ impl Cuts {
 
     /// The length in bytes of the edited answer, given that of the received one: the new `Content-Length`.
     pub fn edited_len(&self, received_len: usize) -> usize {
-        received_len.saturating_sub(self.removed).saturating_add(self.added)
+        received_len.saturating_add_signed(self.growth)
     }
 
     /// The edited answer as slices in order, for vectored output. None of them is empty. At most twice
@@ -98,7 +115,7 @@ impl Cuts {
         let starts = std::iter::once(0).chain(self.cuts.iter().map(|cut| cut.end as usize));
         let ends = self.cuts.iter().map(|cut| cut.start as usize).chain(std::iter::once(received.len()));
         let kept = starts.zip(ends).map(|(start, end)| received.get(start..end).unwrap_or_default());
-        let replaced = self.cuts.iter().map(|cut| cut.replacement.bytes()).chain(std::iter::once(&[][..]));
+        let replaced = self.cuts.iter().map(|cut| cut.replacement.text().bytes()).chain(std::iter::once(&[][..]));
         kept.zip(replaced).flat_map(|(kept, replaced)| [kept, replaced]).filter(|piece| !piece.is_empty())
     }
 
@@ -108,10 +125,35 @@ impl Cuts {
         out.reserve(self.edited_len(received.len()));
         let mut start = 0;
         for cut in &self.cuts {
-            out.extend_from_slice(received.get(start..cut.start as usize).unwrap_or_default());
-            out.extend_from_slice(cut.replacement.bytes());
+            let kept = received.get(start..).unwrap_or_default();
+            append(out, kept, (cut.start as usize).saturating_sub(start));
+            let text = cut.replacement.text();
+            append(out, &text.bytes, text.length);
             start = cut.end as usize;
         }
         out.extend_from_slice(received.get(start..).unwrap_or_default());
+    }
+}
+
+/// Appends the first `length` bytes of `from`. Most pieces are shorter than calling for a copy of just their length takes:
+/// of those a fixed number of bytes is copied, and what is too much is dropped again.
+#[inline(always)]
+fn append(out: &mut Vec<u8>, from: &[u8], length: usize) {
+    if !append_chunk::<16>(out, from, length) && !append_chunk::<48>(out, from, length) {
+        out.extend_from_slice(from.get(..length).unwrap_or_default());
+    }
+}
+
+/// Does nothing and says so where a chunk is too short, or there are too few bytes or too little room for it.
+#[inline(always)]
+fn append_chunk<const BYTES: usize>(out: &mut Vec<u8>, from: &[u8], length: usize) -> bool {
+    let end = out.len() + length;
+    match from.first_chunk::<BYTES>() {
+        Some(chunk) if length <= BYTES && out.capacity() - out.len() >= BYTES => {
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+            true
+        }
+        _ => false,
     }
 }

@@ -6,9 +6,10 @@ use super::endpoint::Endpoint;
 use super::fields::{Added, Operation};
 use super::toggles::Toggles;
 use crate::json::scalar;
+use crate::json::walk::Key;
 
-/// Longest key that a rule may have, in bytes.
-const KEY_MAX_BYTES: usize = 31;
+/// Longest key that a rule may have, in bytes: three words.
+const KEY_MAX_BYTES: usize = 24;
 /// Most keys that rules may name in one object: the rewriter keeps a bit for each.
 const KEYS_MAX: usize = 32;
 
@@ -32,6 +33,8 @@ pub(super) struct Object {
     fields: Vec<Field>,
     /// `fields[by_length[n]..by_length[n + 1]]` have keys of `n` bytes.
     by_length: [u8; KEY_MAX_BYTES + 2],
+    /// Bit `n`: some key has `n` bytes.
+    lengths: u64,
     /// The field to add when it is absent.
     added: Option<(usize, Added)>,
 }
@@ -39,6 +42,7 @@ pub(super) struct Object {
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) key: &'static str,
+    words: Words,
     pub(super) value: Node,
 }
 
@@ -103,7 +107,7 @@ impl Object {
             } else {
                 (*step, value)
             };
-            fields.push(Field { key, value });
+            fields.push(Field { key, words: Words::of(key.as_bytes()), value });
         }
         fields.sort_by_key(|field| field.key.len());
         let mut by_length = [0; KEY_MAX_BYTES + 2];
@@ -116,24 +120,37 @@ impl Object {
             }
         }
         debug_assert!(fields.len() <= KEYS_MAX && fields.iter().all(|field| field.key.len() <= KEY_MAX_BYTES));
-        Object { fields, by_length, added }
+        let lengths = fields.iter().fold(0, |lengths, field| lengths | 1 << field.key.len());
+        Object { fields, by_length, lengths, added }
     }
 
-    /// The place of `key` (the bytes between its quotes) among the keys of interest.
+    /// The place of `key` among the keys of interest.
     ///
     /// Keys match exactly, once their escapes are resolved: `"\u0045nv"` is `Env` to every reader.
-    #[inline]
-    pub(super) fn find(&self, key: &[u8], may_have_escapes: bool) -> Option<(usize, &Field)> {
-        if may_have_escapes && memchr::memchr(b'\\', key).is_some() {
-            return self.find_escaped(key);
+    #[inline(always)]
+    pub(super) fn find(&self, key: Key<'_>, may_have_escapes: bool) -> Option<(usize, &Field)> {
+        // Most keys are of no interest, and most of those have another length; a length beyond the bits finds another
+        // one's bit, which only costs the comparison.
+        if self.lengths >> (key.len() % 64) & 1 != 0
+            && let Some(found) = self.find_plain(key)
+        {
+            return Some(found);
         }
-        let start = usize::from(*self.by_length.get(key.len())?);
-        let end = usize::from(*self.by_length.get(key.len() + 1)?);
-        let candidates = self.fields.get(start..end)?;
-        let place = candidates.iter().position(|field| is_same(field.key.as_bytes(), key))?;
-        Some((start + place, candidates.get(place)?))
+        if may_have_escapes && !has_no_backslash(key) { self.find_escaped(key.content()) } else { None }
     }
 
+    #[inline]
+    fn find_plain(&self, key: Key<'_>) -> Option<(usize, &Field)> {
+        let start = usize::from(*self.by_length.get(key.len())?);
+        let end = usize::from(*self.by_length.get(key.len() + 1)?);
+        let words = match key.onwards().first_chunk() {
+            Some(bytes) => Words::load(bytes).first(key.len()),
+            None => Words::of(key.content()),
+        };
+        (start..end).find_map(|place| Some((place, self.fields.get(place).filter(|field| field.words.are(words))?)))
+    }
+
+    /// A key that may need its escapes resolved first.
     #[cold]
     fn find_escaped(&self, key: &[u8]) -> Option<(usize, &Field)> {
         let key = std::str::from_utf8(key).ok()?;
@@ -157,15 +174,63 @@ impl Object {
     }
 }
 
-/// Equality of two keys of one length, without the call that comparing slices costs: most keys of interest fit two
-/// words that may overlap.
+/// Looks at a fixed number of bytes, which is quicker than at the right one; `false` says nothing.
 #[inline]
-fn is_same(left: &[u8], right: &[u8]) -> bool {
-    match (left.first_chunk::<8>(), right.first_chunk::<8>(), left.last_chunk::<8>(), right.last_chunk::<8>()) {
-        (Some(left_head), Some(right_head), Some(left_tail), Some(right_tail)) => {
-            left_head == right_head && left_tail == right_tail && (left.len() <= 16 || left == right)
+fn has_no_backslash(key: Key<'_>) -> bool {
+    const SEEN: usize = 32;
+    let seen = key.onwards().first_chunk::<SEEN>().filter(|_| key.len() <= SEEN);
+    seen.is_some_and(|bytes| !bytes.iter().fold(false, |found, byte| found | (*byte == b'\\')))
+}
+
+/// A key in as many words as the longest may have, with zeroes behind its end.
+#[derive(Clone, Copy, Debug)]
+struct Words(u64, u64, u64);
+
+impl Words {
+    #[inline]
+    fn of(key: &[u8]) -> Words {
+        let mut bytes = [0; KEY_MAX_BYTES];
+        for (to, from) in bytes.iter_mut().zip(key) {
+            *to = *from;
         }
-        _ => left.iter().eq(right),
+        Words::load(&bytes)
+    }
+
+    #[inline]
+    fn load(bytes: &[u8; KEY_MAX_BYTES]) -> Words {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |number: usize| words.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+        Words(word(0), word(1), word(2))
+    }
+
+    /// Only the first `length` bytes, at most all.
+    #[inline]
+    fn first(self, length: usize) -> Words {
+        static KEPT: [Words; KEY_MAX_BYTES + 1] = {
+            let mut kept = [Words(0, 0, 0); KEY_MAX_BYTES + 1];
+            let mut length = 1;
+            while length <= KEY_MAX_BYTES {
+                let byte = 0xff << ((length - 1) % 8 * 8);
+                kept[length] = kept[length - 1];
+                match (length - 1) / 8 {
+                    0 => kept[length].0 |= byte,
+                    1 => kept[length].1 |= byte,
+                    _ => kept[length].2 |= byte,
+                }
+                length += 1;
+            }
+            kept
+        };
+        match KEPT.get(length) {
+            Some(kept) => Words(self.0 & kept.0, self.1 & kept.1, self.2 & kept.2),
+            None => self,
+        }
+    }
+
+    /// Equality without a branch for each word, and without a way through memory.
+    #[inline]
+    fn are(self, other: Words) -> bool {
+        (self.0 ^ other.0) | (self.1 ^ other.1) | (self.2 ^ other.2) == 0
     }
 }
 
@@ -224,7 +289,7 @@ mod tests {
             ("", false),
             ("a key that is longer than any key of the table", false),
         ] {
-            let place = object.find(key.as_bytes(), true).map(|(_, field)| field.key);
+            let place = object.find(Key::new(key.as_bytes()), true).map(|(_, field)| field.key);
             assert_eq!(place, found.then_some("Config"), "{key}");
         }
     }

@@ -7,7 +7,7 @@ use super::bind;
 use super::cuts::{Cuts, Replacement};
 use super::fields::Operation;
 use super::matcher::{Node, Object, Root};
-use crate::json::tokens::{Malformed, Token, Window, offset};
+use crate::json::tokens::{Malformed, Window, offset};
 use crate::json::walk::{Walk, unexpected};
 use crate::limits::FILTERED_RESPONSE_MAX_BYTES;
 
@@ -65,7 +65,7 @@ pub(super) fn rewrite<'s>(root: &Root, answer: &[u8], scratch: &'s mut Scratch) 
     if answer.len() > FILTERED_RESPONSE_MAX_BYTES {
         return Err(Rejected::TooLarge(answer.len()));
     }
-    let mut rewriter = Rewriter { walk: Walk::new(answer, window), cuts, key: "(root)" };
+    let mut rewriter = Rewriter { walk: Walk::of(answer, window)?, cuts, key: "(root)" };
     rewriter.document(root)?;
     Ok(cuts)
 }
@@ -84,113 +84,120 @@ impl<'a, 's> AsMut<Walk<'a, 's>> for Rewriter<'a, 's> {
     }
 }
 
-/// Each method that reads a value takes its first token and returns the token behind it.
+/// Each method that reads a value finds the walk at its first token and leaves it at the token behind it.
 impl Rewriter<'_, '_> {
     fn document(&mut self, root: &Root) -> Result<(), Rejected> {
-        let first = self.walk.next()?;
-        let behind = match (root, first.byte) {
-            (Root::Inspect(_), b'n') => self.walk.skip(first)?,
+        match (root, self.walk.byte()) {
+            (Root::Inspect(_), b'n') => self.walk.skip()?,
             (Root::List(element), b'[') => self.list(element)?,
             (Root::Inspect(object), b'{') => self.object(object)?,
-            (Root::List(_) | Root::Inspect(_), _) => return self.misshapen(first),
-        };
-        Ok(self.walk.finish(behind)?)
+            (Root::List(_) | Root::Inspect(_), _) => return self.misshapen(self.key),
+        }
+        Ok(self.walk.finish()?)
     }
 
     /// The elements of a root list: objects, and null, which stays.
-    fn list(&mut self, element: &Object) -> Result<Token, Rejected> {
-        Walk::elements(self, |rewriter, first| match first.byte {
+    fn list(&mut self, element: &Object) -> Result<(), Rejected> {
+        Walk::elements(self, |rewriter| match rewriter.walk.byte() {
             b'{' => rewriter.object(element),
-            b'n' => Ok(rewriter.walk.skip(first)?),
-            _ => rewriter.misshapen(first),
-        })?;
-        Ok(self.walk.leave()?)
+            b'n' => Ok(rewriter.walk.skip()?),
+            _ => rewriter.misshapen(rewriter.key),
+        })
     }
 
-    fn object(&mut self, object: &Object) -> Result<Token, Rejected> {
+    fn object(&mut self, object: &Object) -> Result<(), Rejected> {
         let outer = self.key;
         let mut seen = 0u32;
-        let mut is_empty = true;
-        let closing = Walk::members(self, |rewriter, key, value| {
-            is_empty = false;
-            let Some((place, field)) = object.find(key.content, rewriter.walk.has_escapes()) else {
-                return Ok(rewriter.walk.skip(value)?);
-            };
-            if seen & 1 << place != 0 {
-                return Err(Rejected::Duplicate { key: field.key, at: offset(value.at) });
-            }
-            seen |= 1 << place;
-            rewriter.key = field.key;
-            let behind = rewriter.value(&field.value, value)?;
-            rewriter.key = outer;
-            Ok(behind)
-        })?;
+        let closing = Walk::members(
+            self,
+            |rewriter, key| object.find(key, rewriter.walk.has_escapes()),
+            |rewriter, (place, field)| {
+                if seen & 1 << place != 0 {
+                    return Err(Rejected::Duplicate { key: field.key, at: offset(rewriter.walk.current().at) });
+                }
+                seen |= 1 << place;
+                match field.value {
+                    // Most of what there is to do.
+                    Node::Leaf(Operation::Text) if rewriter.walk.byte() == b'"' => {
+                        return rewriter.cut(Replacement::Placeholder);
+                    }
+                    Node::Leaf(operation) => return rewriter.leaf(operation, field.key),
+                    Node::Object(_) | Node::Each(_) | Node::Values(_) => {}
+                }
+                rewriter.key = field.key;
+                rewriter.value(&field.value)?;
+                rewriter.key = outer;
+                Ok(())
+            },
+        )?;
         if let Some(key) = object.missing(seen) {
-            let member = if is_empty { Replacement::FirstMember(key) } else { Replacement::Member(key) };
+            let member = if closing.is_empty { Replacement::FirstMember(key) } else { Replacement::Member(key) };
             self.cuts.push(closing.at, closing.at, member);
         }
         Ok(self.walk.leave()?)
     }
 
-    fn value(&mut self, node: &Node, first: Token) -> Result<Token, Rejected> {
-        match (node, first.byte) {
-            (Node::Leaf(operation), _) => return self.leaf(*operation, first),
-            (_, b'n') => return Ok(self.walk.skip(first)?),
-            (Node::Object(object), b'{') => return self.object(object),
-            (Node::Each(inner), b'[') => Walk::elements(self, |rewriter, first| rewriter.inner(inner, first))?,
-            (Node::Values(inner), b'{') => Walk::members(self, |rewriter, _, first| rewriter.inner(inner, first))?,
-            (Node::Object(_) | Node::Each(_) | Node::Values(_), _) => return self.misshapen(first),
-        };
-        Ok(self.walk.leave()?)
+    fn value(&mut self, node: &Node) -> Result<(), Rejected> {
+        match (node, self.walk.byte()) {
+            (Node::Leaf(operation), _) => self.leaf(*operation, self.key),
+            (_, b'n') => Ok(self.walk.skip()?),
+            (Node::Object(object), b'{') => self.object(object),
+            (Node::Each(inner), b'[') => Walk::elements(self, |rewriter| rewriter.inner(inner)),
+            (Node::Values(inner), b'{') => {
+                Walk::members(self, |_, _| Some(()), |rewriter, ()| rewriter.inner(inner))?;
+                Ok(self.walk.leave()?)
+            }
+            (Node::Object(_) | Node::Each(_) | Node::Values(_), _) => self.misshapen(self.key),
+        }
     }
 
     /// An element or value that a path steps through: unlike a field it may not be null.
-    fn inner(&mut self, node: &Node, first: Token) -> Result<Token, Rejected> {
-        match first.byte {
-            b'n' => self.misshapen(first),
-            _ => self.value(node, first),
+    fn inner(&mut self, node: &Node) -> Result<(), Rejected> {
+        match self.walk.byte() {
+            b'n' => self.misshapen(self.key),
+            _ => self.value(node),
         }
     }
 
-    fn leaf(&mut self, operation: Operation, first: Token) -> Result<Token, Rejected> {
-        let is_null = first.byte == b'n';
-        match (operation, first.byte) {
-            (Operation::ForceEmptyArray(_), _) => self.replace(first, Replacement::EmptyArray),
-            (Operation::BindSource, b'"') => self.bind(first),
-            (Operation::BindSource, _) => self.misshapen(first),
-            _ if is_null => Ok(self.walk.skip(first)?),
-            (Operation::Text, _) => self.replace(first, Replacement::Placeholder),
-            (Operation::EmptyArray, b'[') => self.replace(first, Replacement::EmptyArray),
-            (Operation::EmptyObject, b'{') => self.replace(first, Replacement::EmptyObject),
-            (Operation::Zero, b'-' | b'0'..=b'9') => self.replace(first, Replacement::Zero),
-            (Operation::EmptyArray | Operation::EmptyObject | Operation::Zero, _) => self.misshapen(first),
-        }
+    /// Does what the rule for the field `key` says.
+    fn leaf(&mut self, operation: Operation, key: &'static str) -> Result<(), Rejected> {
+        let replacement = match (operation, self.walk.byte()) {
+            (Operation::ForceEmptyArray(_), _) => Replacement::EmptyArray,
+            (Operation::BindSource, b'"') => return self.bind(),
+            (Operation::BindSource, _) => return self.misshapen(key),
+            (_, b'n') => return Ok(self.walk.skip()?),
+            (Operation::Text, _) => Replacement::Placeholder,
+            (Operation::EmptyArray, b'[') => Replacement::EmptyArray,
+            (Operation::EmptyObject, b'{') => Replacement::EmptyObject,
+            (Operation::Zero, b'-' | b'0'..=b'9') => Replacement::Zero,
+            (Operation::EmptyArray | Operation::EmptyObject | Operation::Zero, _) => return self.misshapen(key),
+        };
+        self.cut(replacement)
     }
 
     /// Cuts a whole value, which has to be well formed all the same.
-    #[inline]
-    fn replace(&mut self, first: Token, replacement: Replacement) -> Result<Token, Rejected> {
-        let (end, behind) = self.walk.extent(first)?;
-        self.cuts.push(first.at, end, replacement);
-        Ok(behind)
+    #[inline(always)]
+    fn cut(&mut self, replacement: Replacement) -> Result<(), Rejected> {
+        let start = self.walk.current().at;
+        let end = self.walk.extent()?;
+        self.cuts.push(start, end, replacement);
+        Ok(())
     }
 
-    fn bind(&mut self, first: Token) -> Result<Token, Rejected> {
-        let behind = self.walk.next()?;
-        let bind = self.walk.string(first, behind);
-        match bind::host_path_len(bind.content) {
+    fn bind(&mut self) -> Result<(), Rejected> {
+        let bind = self.walk.key();
+        match bind::host_path_len(bind.content()) {
             Some(0) => {}
             Some(length) => {
-                let start = bind.start + 1;
-                self.cuts.push(start, start + length, Replacement::PartialPlaceholder);
+                self.cuts.push(bind.start(), bind.start() + length, Replacement::PartialPlaceholder);
             }
-            None => return Err(unexpected(first).into()),
+            None => return Err(unexpected(self.walk.current()).into()),
         }
-        Ok(behind)
+        Ok(self.walk.skip()?)
     }
 
     #[cold]
-    fn misshapen<T>(&self, first: Token) -> Result<T, Rejected> {
-        Err(Rejected::Shape { key: self.key, at: offset(first.at) })
+    fn misshapen<T>(&self, key: &'static str) -> Result<T, Rejected> {
+        Err(Rejected::Shape { key, at: offset(self.walk.current().at) })
     }
 }

@@ -404,6 +404,40 @@ fn agrees_with_the_reference_on_mutated_answers() {
     assert!(accepted > 10_000 && changed > 5_000, "the mutants are no longer telling: {accepted} {changed}");
 }
 
+/// As above, with answers so long that values, runs of strings and defects fall on the border between two windows of
+/// the scanner at every offset.
+#[test]
+fn agrees_with_the_reference_where_a_window_ends() {
+    const PIECES: [&str; 12] = ["", "\"", "\\", ",", ":", "{", "}", "[", "]", "x", "\u{1}", "é"];
+    let run = r#""a":"b","long key":"c\"d","e":"","#;
+    let before = format!(
+        r#"[{{{}"Names":[{}"z"],"Mounts":[{{{}"Source":"/s"}}]}},{{"Labels":{{{}"y":"z"}},"Created":17,"#,
+        run.repeat(9),
+        r#""one","two","","#.repeat(30),
+        run.repeat(11),
+        run.repeat(20),
+    );
+    let behind =
+        r#""Names":["u","v"],"HostConfig":{"NetworkMode":"n","A":["p","q","r","s",true]},"Mounts":null},null]"#;
+    let redaction = Redaction::compile(Toggles::ALL);
+    let matcher = redaction.covers(b"/containers/json").unwrap();
+    let mut scratch = Scratch::new();
+    let mut accepted = 0;
+    for at in 0..behind.len() {
+        let length = before.len() + at;
+        let blank = " ".repeat(length.next_multiple_of(2048) - length);
+        for piece in PIECES {
+            let (left, right) = behind.split_at(at);
+            let answer = format!("{blank}{before}{left}{piece}{right}");
+            let expected = reference::redact(Endpoint::ContainerList, Toggles::ALL, answer.as_bytes());
+            let outcome = edit(matcher, &mut scratch, answer.as_bytes());
+            assert_eq!(outcome.clone().ok(), expected, "{at} {piece:?} {outcome:?}");
+            accepted += usize::from(expected.is_some());
+        }
+    }
+    assert!(accepted > behind.len(), "{accepted}");
+}
+
 /// Spec 50 C3 as its own vectors state it, where a copy of them is at hand.
 #[test]
 fn agrees_with_the_conformance_vectors() {

@@ -23,6 +23,8 @@ pub(super) struct Operation {
     pub(super) loan: Loan,
     pub(super) result: Option<i32>,
     pub(super) waker: Option<Waker>,
+    /// The result that wakes nobody.
+    pub(super) silent: Option<i32>,
     /// Nobody will collect it: remove it when it completes.
     pub(super) abandoned: bool,
 }

@@ -1,6 +1,7 @@
-//! The ring of one shard: submission, completion, and the state of every socket on it.
+//! The ring of one shard: submission, completion, and what they belong to.
 //!
-//! Owns the `io_uring`, its receive buffers, the sockets' inboxes and the operations in flight. One thread only.
+//! Owns the `io_uring`, its sockets ([`super::receive`] has their receive side), listeners and the operations in flight.
+//! One thread only.
 //!
 //! Rules that keep it sound:
 //! - an operation owns its memory until its completion has come ([`super::operation`]);
@@ -21,28 +22,30 @@ use std::time::{Duration, Instant};
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use slab::Slab;
 
-use super::buffers::{BUFFER_BYTES, Buffers, GROUP};
+use super::buffers::Buffers;
 use super::bulk::BulkPool;
 use super::operation::{Key, Loan, Operation};
+use super::receive::{self, End, Receiving, Socket};
 use super::timer::Wheel;
 
-/// Bytes that may wait in a socket's inbox before its receive is stopped.
-const INBOX_MAX_BYTES: usize = 2 * BUFFER_BYTES;
 const SUBMISSION_ENTRIES: u32 = 1024;
 const COMPLETION_ENTRIES: u32 = 4096;
 
 const KIND_SHIFT: u32 = 56;
 const GENERATION_MASK: u32 = 0x00ff_ffff;
+/// The user data of what nobody waits for.
+const IGNORED: u64 = 0;
 
 /// What a completion belongs to; the top byte of its user data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+pub(super) enum Kind {
     Ignored = 0,
     Accepted = 1,
     Received = 2,
     Operation = 3,
     Posted = 4,
+    ReceiveCancelled = 5,
 }
 
 impl Kind {
@@ -52,73 +55,18 @@ impl Kind {
             2 => Kind::Received,
             3 => Kind::Operation,
             4 => Kind::Posted,
+            5 => Kind::ReceiveCancelled,
             _ => Kind::Ignored,
         }
     }
 }
 
-fn user_data(kind: Kind, key: Key) -> u64 {
+pub(super) fn user_data(kind: Kind, key: Key) -> u64 {
     ((kind as u64) << KIND_SHIFT) | (u64::from(key.generation & GENERATION_MASK) << 32) | u64::from(key.slot)
 }
 
 fn key_of(user_data: u64) -> Key {
     Key { slot: user_data as u32, generation: (user_data >> 32) as u32 & GENERATION_MASK }
-}
-
-/// Whether the kernel is asked for a socket's bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Receiving {
-    /// No receive is in flight.
-    Stopped,
-    /// A receive of one buffer is in flight.
-    Armed,
-    /// The receive was cancelled; its last completion has not come yet.
-    Stopping,
-}
-
-/// How a socket's byte stream ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// The peer sends no more.
-    Closed,
-    /// The connection failed with this error number.
-    Failed(i32),
-}
-
-/// The receive side of one socket.
-pub(super) struct Socket {
-    pub(super) fd: RawFd,
-    pub(super) generation: u32,
-    pub(super) receiving: Receiving,
-    pub(super) ended: Option<End>,
-    /// Bytes that no task was there to read, oldest first, from `inbox_start` on.
-    pub(super) inbox: Vec<u8>,
-    pub(super) inbox_start: usize,
-    /// The receive buffer that this turn delivered: id and length.
-    pub(super) fresh: Option<(u16, usize)>,
-    pub(super) waker: Option<Waker>,
-    /// The bulk receive in flight, if any.
-    pub(super) bulk: Option<Key>,
-    /// The watch for the peer's close in flight, if any: for when the inbox is full and nothing is received.
-    pub(super) hangup: Option<Key>,
-}
-
-impl Socket {
-    /// Has the socket's next completion wake the task behind `cx`.
-    pub(super) fn wake_with(&mut self, cx: &std::task::Context<'_>) {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
-    }
-
-    /// Whether another buffer may be received before anybody reads.
-    pub(super) fn has_room(&self) -> bool {
-        self.waiting_bytes() < INBOX_MAX_BYTES
-    }
-
-    fn waiting_bytes(&self) -> usize {
-        self.inbox.len() - self.inbox_start + self.fresh.map_or(0, |(_, length)| length)
-    }
 }
 
 /// The accept side of one listener.
@@ -150,7 +98,9 @@ pub(super) struct Inner {
     pub(super) now: Instant,
     generation: u32,
     /// Sockets that hold a fresh buffer.
-    delivered: Vec<Key>,
+    pub(super) delivered: Vec<Key>,
+    /// Whether the kernel bounds a multishot receive.
+    pub(super) bounds_multishot: bool,
 }
 
 /// A handle on the shard's ring; cheap to clone.
@@ -173,13 +123,14 @@ impl Ring {
     /// When the kernel refuses `io_uring` (seccomp profile, `kernel.io_uring_disabled`, Linux before 6.1) or memory;
     /// `crate::sys::probe` explains which.
     pub fn open() -> io::Result<Ring> {
-        let uring = IoUring::builder()
+        let mut uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_coop_taskrun()
             .setup_cqsize(COMPLETION_ENTRIES)
             .build(SUBMISSION_ENTRIES)?;
-        let buffers = Buffers::register(&uring)?;
+        let mut buffers = Buffers::register(&uring)?;
+        let bounds_multishot = receive::can_bound(&mut uring, &mut buffers)?;
         let now = Instant::now();
         let inner = Inner {
             uring,
@@ -193,6 +144,7 @@ impl Ring {
             now,
             generation: 0,
             delivered: Vec::new(),
+            bounds_multishot,
         };
         Ok(Ring {
             inner: Rc::new(RefCell::new(inner)),
@@ -292,7 +244,7 @@ impl Inner {
         self.generation
     }
 
-    fn push(&mut self, entry: &squeue::Entry) {
+    pub(super) fn push(&mut self, entry: &squeue::Entry) {
         loop {
             // SAFETY: what the entry points to is owned by an `Operation`, `Post` or `Buffers` that stays in place
             // until the entry's completion has come.
@@ -327,19 +279,6 @@ impl Inner {
         }
     }
 
-    /// Moves receive buffers that their tasks did not read into the sockets' own inboxes.
-    fn put_aside(&mut self) {
-        while let Some(key) = self.delivered.pop() {
-            let Some(socket) = self.sockets.get_mut(key.slot as usize) else { continue };
-            if socket.generation != key.generation {
-                continue;
-            }
-            let Some((id, length)) = socket.fresh.take() else { continue };
-            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
-            self.buffers.give(id);
-        }
-    }
-
     fn complete(&mut self, wakers: &mut Vec<Waker>) {
         loop {
             let Some(done) = self.uring.completion().next() else { return };
@@ -349,46 +288,10 @@ impl Inner {
                 Kind::Operation => self.operated(key, done.result(), wakers),
                 Kind::Accepted => self.accepted(key, &done, wakers),
                 Kind::Posted => self.posted(key, wakers),
+                Kind::ReceiveCancelled => self.receive_cancelled(key, done.result()),
                 Kind::Ignored => {}
             }
         }
-    }
-
-    fn received(&mut self, key: Key, done: &cqueue::Entry, wakers: &mut Vec<Waker>) {
-        let buffer = cqueue::buffer_select(done.flags());
-        let socket = self.sockets.get_mut(key.slot as usize).filter(|socket| socket.generation == key.generation);
-        let Some(socket) = socket else {
-            if let Some(id) = buffer {
-                self.buffers.give(id);
-            }
-            return;
-        };
-        if !cqueue::more(done.flags()) {
-            socket.receiving = Receiving::Stopped;
-        }
-        match (done.result(), buffer) {
-            (length @ 1.., Some(id)) => {
-                if let Some((earlier, length)) = socket.fresh.replace((id, length as usize)) {
-                    socket.inbox.extend_from_slice(self.buffers.bytes(earlier, length));
-                    self.buffers.give(earlier);
-                } else {
-                    self.delivered.push(key);
-                }
-            }
-            (result, buffer) => {
-                if let Some(id) = buffer {
-                    self.buffers.give(id);
-                }
-                match -result {
-                    _ if socket.ended.is_some() => {}
-                    0 => socket.ended = Some(End::Closed),
-                    // Out of buffers, or cancelled by us: whoever reads next arms it again.
-                    libc::ENOBUFS | libc::ECANCELED | libc::EINTR => {}
-                    error => socket.ended = Some(End::Failed(error)),
-                }
-            }
-        }
-        wakers.extend(socket.waker.take());
     }
 
     fn operated(&mut self, key: Key, result: i32, wakers: &mut Vec<Waker>) {
@@ -401,7 +304,9 @@ impl Inner {
             return;
         }
         operation.result = Some(result);
-        wakers.extend(operation.waker.take());
+        if operation.silent != Some(result) {
+            wakers.extend(operation.waker.take());
+        }
     }
 
     fn accepted(&mut self, key: Key, done: &cqueue::Entry, wakers: &mut Vec<Waker>) {
@@ -427,18 +332,7 @@ impl Inner {
     /// Registers a connected socket.
     pub(super) fn insert_socket(&mut self, fd: RawFd) -> Key {
         let generation = self.next_generation();
-        let slot = self.sockets.insert(Socket {
-            fd,
-            generation,
-            receiving: Receiving::Stopped,
-            ended: None,
-            inbox: Vec::new(),
-            inbox_start: 0,
-            fresh: None,
-            waker: None,
-            bulk: None,
-            hangup: None,
-        });
+        let slot = self.sockets.insert(Socket::new(fd, generation));
         Key { slot: slot as u32, generation }
     }
 
@@ -446,70 +340,21 @@ impl Inner {
         &mut self.sockets[key.slot as usize]
     }
 
-    /// Takes what has arrived for a socket, up to the end of its fresh buffer, into `into`; returns the count.
-    pub(super) fn take_received(&mut self, key: Key, into: &mut Vec<u8>) -> usize {
-        let socket = &mut self.sockets[key.slot as usize];
-        let mut taken = 0;
-        if socket.inbox_start < socket.inbox.len() {
-            into.extend_from_slice(&socket.inbox[socket.inbox_start..]);
-            taken += socket.inbox.len() - socket.inbox_start;
-            socket.inbox = Vec::new();
-            socket.inbox_start = 0;
-        }
-        if let Some((id, length)) = socket.fresh.take() {
-            into.extend_from_slice(self.buffers.bytes(id, length));
-            self.buffers.give(id);
-            taken += length;
-        }
-        taken
-    }
-
-    /// Moves a fresh buffer to the inbox at once.
-    pub(super) fn settle(&mut self, key: Key) {
-        let socket = &mut self.sockets[key.slot as usize];
-        if let Some((id, length)) = socket.fresh.take() {
-            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
-            self.buffers.give(id);
-        }
-    }
-
-    /// Asks the kernel for one buffer of a socket's bytes.
-    ///
-    /// One, because a multishot receive has no bound: while its peer keeps up with it the kernel delivers buffer after
-    /// buffer and cannot be stopped, for a request that is never idle is found by no cancellation. A fast sender whose
-    /// bytes nobody takes would fill the memory.
-    pub(super) fn start_receiving(&mut self, key: Key) {
-        let socket = &mut self.sockets[key.slot as usize];
-        if socket.receiving != Receiving::Stopped {
-            return;
-        }
-        socket.receiving = Receiving::Armed;
-        let entry = opcode::Recv::new(types::Fd(socket.fd), std::ptr::null_mut(), BUFFER_BYTES as u32)
-            .buf_group(GROUP)
-            .build()
-            .flags(squeue::Flags::BUFFER_SELECT)
-            .user_data(user_data(Kind::Received, key));
-        self.push(&entry);
-    }
-
-    /// Cancels a socket's receive; bytes that are under way still arrive.
-    pub(super) fn stop_receiving(&mut self, key: Key) {
-        let socket = &mut self.sockets[key.slot as usize];
-        if socket.receiving != Receiving::Armed {
-            return;
-        }
-        socket.receiving = Receiving::Stopping;
-        self.cancel(Kind::Received, key);
-    }
-
-    fn cancel(&mut self, kind: Kind, key: Key) {
-        let entry = opcode::AsyncCancel::new(user_data(kind, key)).build().user_data(0);
-        self.push(&entry);
+    /// Cancels what was submitted as `target`; the cancellation completes as `told`.
+    pub(super) fn cancel(&mut self, target: u64, told: u64) {
+        self.push(&opcode::AsyncCancel::new(target).build().user_data(told));
     }
 
     fn start(&mut self, loan: Loan, build: impl FnOnce(&mut Loan) -> squeue::Entry) -> Key {
         let generation = self.next_generation();
-        let slot = self.operations.insert(Operation { generation, loan, result: None, waker: None, abandoned: false });
+        let slot = self.operations.insert(Operation {
+            generation,
+            loan,
+            result: None,
+            waker: None,
+            silent: None,
+            abandoned: false,
+        });
         let key = Key { slot: slot as u32, generation };
         let entry = build(&mut self.operations[slot].loan).user_data(user_data(Kind::Operation, key));
         self.push(&entry);
@@ -529,6 +374,13 @@ impl Inner {
                 .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
                 .build()
         })
+    }
+
+    /// Has an operation in flight wake nobody when it ends with `result`; `None`: it wakes however it ends.
+    pub(super) fn silence(&mut self, key: Key, result: Option<i32>) {
+        if let Some(operation) = self.operations.get_mut(key.slot as usize) {
+            operation.silent = result;
+        }
     }
 
     /// Receives once into the loan's bulk buffer.
@@ -607,7 +459,7 @@ impl Inner {
         }
         operation.abandoned = true;
         operation.waker = None;
-        self.cancel(Kind::Operation, key);
+        self.cancel(user_data(Kind::Operation, key), IGNORED);
     }
 
     /// Forgets a socket and closes it behind everything that was queued for it.
@@ -617,7 +469,7 @@ impl Inner {
             self.buffers.give(id);
         }
         if socket.receiving == Receiving::Armed {
-            self.cancel(Kind::Received, key);
+            self.cancel_receive(key);
         }
         for operation in [socket.bulk, socket.hangup].into_iter().flatten() {
             self.abandon(operation);
@@ -627,7 +479,7 @@ impl Inner {
 
     /// Closes a descriptor behind everything that was queued for it.
     pub(super) fn close(&mut self, fd: RawFd) {
-        let entry = opcode::Close::new(types::Fd(fd)).build().user_data(0);
+        let entry = opcode::Close::new(types::Fd(fd)).build().user_data(IGNORED);
         self.push(&entry);
     }
 
@@ -650,7 +502,8 @@ impl Inner {
     pub(super) fn remove_acceptor(&mut self, slot: u32) {
         let Some(acceptor) = self.acceptors.try_remove(slot as usize) else { return };
         if acceptor.armed {
-            self.cancel(Kind::Accepted, Key { slot, generation: acceptor.generation });
+            let key = Key { slot, generation: acceptor.generation };
+            self.cancel(user_data(Kind::Accepted, key), IGNORED);
         }
         self.close(acceptor.fd);
     }

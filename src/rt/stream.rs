@@ -15,7 +15,8 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::bulk::Bulk;
 use super::operation::{Key, Loan, counted};
-use super::ring::{End, Receiving, Ring};
+use super::receive::{End, Receiving};
+use super::ring::Ring;
 
 /// A connected stream socket of this shard. Dropping it cancels what is in flight and closes it.
 pub struct Stream {
@@ -217,12 +218,14 @@ impl Stream {
     pub fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
         let length = bytes.len();
         let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
-        async move {
-            match sending.await {
-                (outcome, Loan::Bytes(bytes)) => (outcome, bytes),
-                (outcome, Loan::Bulk(_) | Loan::Address(_)) => (outcome, Vec::new()),
-            }
-        }
+        async move { sent_bytes(sending.await) }
+    }
+
+    /// As [`Stream::send`], and success wakes nobody: for a task that waits for what its peer says to these bytes.
+    pub fn send_silently(&self, bytes: Vec<u8>) -> SilentSend<'_> {
+        let length = bytes.len();
+        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
+        SilentSend { sending, is_silent: true }
     }
 
     /// Sends what [`Bulk::wire`] holds.
@@ -291,6 +294,47 @@ impl Drop for Sending<'_> {
         if let Some(operation) = self.operation {
             self.stream.ring.inner().abandon(operation);
         }
+    }
+}
+
+/// See [`Stream::send_silently`].
+pub struct SilentSend<'s> {
+    sending: Sending<'s>,
+    is_silent: bool,
+}
+
+impl SilentSend<'_> {
+    /// From now on its end wakes the task that polled it last, as that of any other send.
+    pub fn be_heard(&mut self) {
+        self.is_silent = false;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(operation) = self.sending.operation {
+            let all = i32::try_from(self.sending.length).ok();
+            self.sending.stream.ring.inner().silence(operation, all.filter(|_| self.is_silent));
+        }
+    }
+}
+
+impl Future for SilentSend<'_> {
+    type Output = (io::Result<()>, Vec<u8>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_new = self.sending.operation.is_none();
+        let polled = Pin::new(&mut self.sending).poll(cx);
+        if is_new {
+            self.tell();
+        }
+        polled.map(sent_bytes)
+    }
+}
+
+fn sent_bytes((outcome, loan): (io::Result<()>, Loan)) -> (io::Result<()>, Vec<u8>) {
+    match loan {
+        Loan::Bytes(bytes) => (outcome, bytes),
+        Loan::Bulk(_) | Loan::Address(_) => (outcome, Vec::new()),
     }
 }
 

@@ -13,6 +13,35 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+/// How the ring receives: as this kernel lets it, or as one before Linux 6.17 does.
+#[derive(Clone, Copy)]
+enum Receives {
+    AsProbed,
+    OneBuffer,
+}
+
+/// Makes one test of each function for each way to receive.
+macro_rules! for_each_way_to_receive {
+    ($($name:ident),* $(,)?) => {
+        mod as_probed {
+            $(#[test] fn $name() { super::$name(super::Receives::AsProbed) })*
+        }
+        mod one_buffer {
+            $(#[test] fn $name() { super::$name(super::Receives::OneBuffer) })*
+        }
+    };
+}
+
+for_each_way_to_receive!(
+    bytes_arrive_whole_in_small_and_bulk_receives,
+    a_receive_that_is_given_up_loses_nothing,
+    a_peer_that_is_not_read_is_stopped_and_not_buffered,
+    a_stream_dropped_under_a_flood_is_closed,
+    more_sockets_than_buffers_are_all_served,
+    descriptors_that_are_reused_at_once_do_not_mix_streams,
+    the_end_of_a_stream_and_a_half_close_are_seen,
+);
+
 /// Runs `main` on a shard of its own and returns what it returns; fails when it takes longer than a minute.
 fn on_shard<R, F, T>(main: F) -> R
 where
@@ -20,8 +49,20 @@ where
     F: FnOnce(Ring) -> T + Send + 'static,
     T: Future<Output = R> + 'static,
 {
+    on_shard_that(Receives::AsProbed, main)
+}
+
+fn on_shard_that<R, F, T>(receives: Receives, main: F) -> R
+where
+    R: Send + 'static,
+    F: FnOnce(Ring) -> T + Send + 'static,
+    T: Future<Output = R> + 'static,
+{
     let (sender, receiver) = mpsc::channel();
     let shard = launch("test", Placement::Unbound, move |ring| {
+        if let Receives::OneBuffer = receives {
+            ring.inner().bounds_multishot = false;
+        }
         let main = main(ring);
         async move { sender.send(main.await).unwrap() }
     })
@@ -78,8 +119,7 @@ fn tasks_that_wake_each_other_do_not_wait_for_the_kernel() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
-#[test]
-fn bytes_arrive_whole_in_small_and_bulk_receives() {
+fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
     let (ours, mut theirs) = pair();
     let sent = noise(5 << 20, 1);
     let expected = sent.clone();
@@ -88,7 +128,7 @@ fn bytes_arrive_whole_in_small_and_bulk_receives() {
             theirs.write_all(piece).unwrap();
         }
     });
-    let received = on_shard(move |ring| async move {
+    let received = on_shard_that(receives, move |ring| async move {
         let stream = Stream::new(&ring, ours);
         let (mut bytes, mut round) = (Vec::new(), 0);
         loop {
@@ -111,8 +151,7 @@ fn bytes_arrive_whole_in_small_and_bulk_receives() {
     assert!(received == expected);
 }
 
-#[test]
-fn a_receive_that_is_given_up_loses_nothing() {
+fn a_receive_that_is_given_up_loses_nothing(receives: Receives) {
     let (ours, mut theirs) = pair();
     let sent = noise(300_000, 2);
     let expected = sent.clone();
@@ -121,7 +160,7 @@ fn a_receive_that_is_given_up_loses_nothing() {
             theirs.write_all(piece).unwrap();
         }
     });
-    let received = on_shard(move |ring| async move {
+    let received = on_shard_that(receives, move |ring| async move {
         let stream = Stream::new(&ring, ours);
         let mut bytes = Vec::new();
         let mut round = 0_u32;
@@ -144,8 +183,7 @@ fn a_receive_that_is_given_up_loses_nothing() {
     assert!(received == expected);
 }
 
-#[test]
-fn a_peer_that_is_not_read_is_stopped_and_not_buffered() {
+fn a_peer_that_is_not_read_is_stopped_and_not_buffered(receives: Receives) {
     let (ours, mut theirs) = pair();
     let sent = noise(8 << 20, 3);
     let expected = sent.clone();
@@ -161,7 +199,7 @@ fn a_peer_that_is_not_read_is_stopped_and_not_buffered() {
         }
         let _ = progress.send(at);
     });
-    let (received, stalled_at) = on_shard(move |ring| async move {
+    let (received, stalled_at) = on_shard_that(receives, move |ring| async move {
         let stream = Stream::new(&ring, ours);
         let deadline = Deadline::new(&ring);
         deadline.set(Duration::from_millis(900));
@@ -178,8 +216,32 @@ fn a_peer_that_is_not_read_is_stopped_and_not_buffered() {
     assert!(received == expected);
 }
 
-#[test]
-fn more_sockets_than_buffers_are_all_served() {
+fn a_stream_dropped_under_a_flood_is_closed(receives: Receives) {
+    for round in 0..50 {
+        let (ours, mut theirs) = pair();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            while theirs.write_all(&[1; 10_000]).is_ok() {}
+            let _ = ended.send(());
+        });
+        on_shard_that(receives, move |ring| async move {
+            let stream = Stream::new(&ring, ours);
+            let mut bytes = Vec::new();
+            for _ in 0..round {
+                stream.receive(&mut bytes).await.unwrap();
+            }
+            drop(stream);
+            // The shard lives on until the peer was told: nothing but the close of the stream tells it.
+            let deadline = Deadline::new(&ring);
+            while end.try_recv().is_err() {
+                deadline.set(Duration::from_millis(1));
+                deadline.reached().await;
+            }
+        });
+    }
+}
+
+fn more_sockets_than_buffers_are_all_served(receives: Receives) {
     const SOCKETS: usize = 1200;
     let _ = rustix::process::setrlimit(
         rustix::process::Resource::Nofile,
@@ -192,7 +254,7 @@ fn more_sockets_than_buffers_are_all_served() {
     for (number, peer) in theirs.iter().enumerate() {
         (&*peer).write_all(&noise(20_000, number as u64)).unwrap();
     }
-    let received = on_shard(move |ring| async move {
+    let received = on_shard_that(receives, move |ring| async move {
         let streams: Vec<_> = ours.into_iter().map(|fd| Stream::new(&ring, fd)).collect();
         let done = Rc::new(Notify::new(&ring));
         let all = Rc::new(Cell::new(0));
@@ -237,9 +299,8 @@ fn a_send_that_is_dropped_keeps_its_buffer_and_frees_the_socket() {
     assert!(rest.len() < 64 << 20 && rest.iter().all(|&byte| byte == 7));
 }
 
-#[test]
-fn descriptors_that_are_reused_at_once_do_not_mix_streams() {
-    on_shard(|ring| async move {
+fn descriptors_that_are_reused_at_once_do_not_mix_streams(receives: Receives) {
+    on_shard_that(receives, |ring| async move {
         for round in 0..2000_u32 {
             let (ours, mut theirs) = pair();
             let stream = Stream::new(&ring, ours);
@@ -258,8 +319,7 @@ fn descriptors_that_are_reused_at_once_do_not_mix_streams() {
     });
 }
 
-#[test]
-fn the_end_of_a_stream_and_a_half_close_are_seen() {
+fn the_end_of_a_stream_and_a_half_close_are_seen(receives: Receives) {
     let (ours, mut theirs) = pair();
     let peer = std::thread::spawn(move || {
         let mut all = Vec::new();
@@ -267,7 +327,7 @@ fn the_end_of_a_stream_and_a_half_close_are_seen() {
         theirs.write_all(b"late").unwrap();
         all
     });
-    on_shard(move |ring| async move {
+    on_shard_that(receives, move |ring| async move {
         let stream = Stream::new(&ring, ours);
         stream.send(b"early".to_vec()).await.0.unwrap();
         stream.close_write();
@@ -279,6 +339,46 @@ fn the_end_of_a_stream_and_a_half_close_are_seen() {
         assert!(stream.send(b"x".to_vec()).await.0.is_err());
     });
     assert_eq!(peer.join().unwrap(), b"early");
+}
+
+/// The end of a silent send is found when somebody looks; a failure, and an end that is waited for after all, wake.
+#[test]
+fn a_silent_send_wakes_for_failure_or_when_asked_to() {
+    const LENGTH: usize = 8 << 20;
+    let (ours, mut theirs) = pair();
+    let (closed, gone) = pair();
+    drop(gone);
+    let (start, started) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        started.recv().unwrap();
+        theirs.read_exact(&mut vec![0; LENGTH]).unwrap();
+        theirs
+    });
+    on_shard(move |ring| async move {
+        let failing = Stream::new(&ring, closed);
+        assert!(failing.send_silently(b"x".to_vec()).await.0.is_err());
+
+        let stream = Stream::new(&ring, ours);
+        let (polls, deadline) = (Cell::new(0), Deadline::new(&ring));
+        let mut sending = stream.send_silently(vec![7; 100]);
+        deadline.set(Duration::from_millis(100));
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            assert!(polls.get() > 1 || std::pin::Pin::new(&mut sending).poll(cx).is_pending());
+            if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert_eq!(polls.get(), 2, "woken by more than the deadline");
+        sending.await.0.unwrap();
+
+        let mut sending = stream.send_silently(vec![7; LENGTH - 100]);
+        let is_pending = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut sending).poll(cx).is_pending())).await;
+        assert!(is_pending);
+        sending.be_heard();
+        start.send(()).unwrap();
+        sending.await.0.unwrap();
+    });
+    reader.join().unwrap();
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //!
 //! Owns the four target forms and the refusal of malformed targets (spec 20 §1, 60 §2). It must not rewrite anything:
 //! what is forwarded is what the client sent, so everything here is a range into the received bytes. The canonical
-//! path, on which policy is judged, is in [`path`]; the Engine's reading of the query is in [`query`].
+//! path, on which policy is judged, is in [`path`]; the Engine's reading of the query is in [`query`], and of its `filters`
+//! parameter in [`filters`].
 
 mod escape;
+pub mod filters;
 pub mod path;
 pub mod query;
 

@@ -48,6 +48,32 @@ pub fn reencode(query: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the query with exactly one `key`, whose value is `value`: where the first one stood, or behind the others.
+/// Unreadable pairs are dropped, the other ones keep their spelling.
+pub fn replace(query: &[u8], key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let (start, mut is_written) = (out.len(), false);
+    let readable = |(name, value): &(&[u8], &[u8])| escape::is_well_formed(name) && escape::is_well_formed(value);
+    for pair in raw_pairs(query).filter(readable).map(Some).chain([None]) {
+        let other = pair.filter(|(name, _)| !escape::query_equals(name, key));
+        if other.is_none() && is_written {
+            continue;
+        }
+        if out.len() > start {
+            out.push(b'&');
+        }
+        if let Some((name, value)) = other {
+            out.extend_from_slice(name);
+            out.push(b'=');
+            out.extend_from_slice(value);
+        } else {
+            escape::encode_query(key, out);
+            out.push(b'=');
+            escape::encode_query(value, out);
+            is_written = true;
+        }
+    }
+}
+
 /// The first value of `key`, which is the one that counts for the Engine. Allocates only when the value has escapes.
 #[must_use]
 pub fn first<'query>(query: &'query [u8], key: &[u8]) -> Option<Cow<'query, [u8]>> {

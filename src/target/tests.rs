@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::query::{Pair, engine_bool, first, is_well_formed, pairs, reencode};
+use super::query::{Pair, engine_bool, first, is_well_formed, pairs, reencode, replace};
 use super::*;
 use crate::limits::QUERY_MAX_PAIRS;
 
@@ -343,6 +343,18 @@ proptest! {
     }
 
     #[test]
+    fn a_replaced_parameter_stands_once_and_the_others_stay(query in "[a-c=&;%+0-9 ]{0,40}", value in "[a-c&=% ]{0,6}") {
+        let mut out = b"?".to_vec();
+        replace(query.as_bytes(), b"a b", value.as_bytes(), &mut out);
+        let out = &out[1..];
+        prop_assert!(is_well_formed(out));
+        let others = |query: &[u8]| pairs(query).filter(|pair| *pair.key != *b"a b").map(|pair| (pair.key.into_owned(), pair.value.into_owned())).collect::<Vec<_>>();
+        prop_assert_eq!(others(out), others(query.as_bytes()));
+        let own: Vec<_> = pairs(out).filter(|pair| *pair.key == *b"a b").map(|pair| pair.value.into_owned()).collect();
+        prop_assert_eq!(own, [value.into_bytes()]);
+    }
+
+    #[test]
     fn a_reencoded_query_reads_the_same(query in "[a-c=&;%+0-9 ]{0,40}") {
         let mut out = Vec::new();
         reencode(query.as_bytes(), &mut out);
@@ -450,4 +462,21 @@ fn the_engines_truth_table() {
     }
     assert!(engine_bool(b"0\xff"));
     assert!(engine_bool(b"\xa0"));
+}
+
+#[test]
+fn one_parameter_is_replaced() {
+    for (query, expected) in [
+        ("", "filters=%7B%7D"),
+        ("all=1", "all=1&filters=%7B%7D"),
+        ("all=1&filters=x&size=true", "all=1&filters=%7B%7D&size=true"),
+        ("filters=x&filters=y&all", "filters=%7B%7D&all="),
+        ("%66ilters=x&name=a%2Fb", "filters=%7B%7D&name=a%2Fb"),
+        ("Filters=x", "Filters=x&filters=%7B%7D"),
+        ("filters=a;b&all=%zz&x=1", "x=1&filters=%7B%7D"),
+    ] {
+        let mut out = Vec::new();
+        replace(query.as_bytes(), b"filters", b"{}", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{query}");
+    }
 }
