@@ -89,6 +89,8 @@ fn the_rest_of_a_body_that_got_an_early_answer_is_never_a_request() {
         ] {
             let heads = Arc::new(Mutex::new(Vec::new()));
             let (kept, said) = (Arc::clone(&heads), answer.clone());
+            let read_on = Gate::closed();
+            let reads_on = read_on.clone();
             let engine = BrokenEngine::start(move |upstream: &mut Upstream, _| {
                 let Some(head) = upstream.request() else { return };
                 let early = head.contains("/upload");
@@ -99,7 +101,7 @@ fn the_rest_of_a_body_that_got_an_early_answer_is_never_a_request() {
                 }
                 upstream.say(&said);
                 if !closes {
-                    upstream.until_closed();
+                    reads_on.pass().unwrap();
                 }
             });
             let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
@@ -113,6 +115,7 @@ fn the_rest_of_a_body_that_got_an_early_answer_is_never_a_request() {
             let _ = client.try_send(goes_on + PING);
             assert_eq!(client.rest(), b"", "{what}, {framing}");
             proxy.must_serve();
+            read_on.open();
             let heads = heads.lock().unwrap();
             let strange = heads.iter().find(|head| !head.contains(" /upload ") && !head.contains(" /_ping "));
             assert_eq!(strange, None, "{what}, {framing}");
@@ -154,6 +157,9 @@ fn who_leaves_a_stuck_upload_is_not_waited_for() {
         spooled.extend_from_slice(&context);
         let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
         let length = body.len();
+        let json = format!("{{\"Image\":\"x\"{}}}", " ".repeat(1_000_000));
+        let in_memory =
+            format!("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n{json}", json.len());
         let cases = [
             (
                 "counted",
@@ -168,6 +174,7 @@ fn who_leaves_a_stuck_upload_is_not_waited_for() {
                 format!("POST /upload HTTP/1.1\r\nHost: d\r\nX: {long}\r\nContent-Length: 9\r\n\r\n").into_bytes(),
             ),
             ("spooled", spooled),
+            ("in memory", in_memory.into_bytes()),
             (
                 "a tunnel's head",
                 format!("POST /containers/c/attach HTTP/1.1\r\nHost: d\r\nX: {long}\r\n\r\n").into_bytes(),
@@ -188,7 +195,8 @@ fn who_leaves_a_stuck_upload_is_not_waited_for() {
             // Over TCP an end that is stuck behind bytes is seen by nobody, and who leaves before there is a tunnel does not
             // differ from who has said all.
             let setup = Setup::new(shards, allow_everything());
-            let proxy = if what == "spooled" { setup.tcp() } else { setup }.start(&engine.socket());
+            let proxy =
+                if matches!(what, "spooled" | "in memory") { setup.tcp() } else { setup }.start(&engine.socket());
             let before = proxy.descriptors();
             let mut client = proxy.connect();
             fill(&mut client, &request);
@@ -298,34 +306,65 @@ fn one_go_ahead_for_an_archive() {
     assert!(head.starts_with("HTTP/1.1 413 ") && head.contains("Connection: close"), "{head}");
 }
 
-/// An Engine that refuses an archive half-way is heard, though it reads no further.
+/// An Engine that refuses a body which was read before it went on is heard, though it reads no further.
 #[test]
-fn a_refusal_in_the_middle_of_an_archive_is_heard() {
+fn a_refusal_in_the_middle_of_an_inspected_body_is_heard() {
+    let archive = context(4 << 20);
+    let json = format!("{{\"Image\":\"x\"{}}}", " ".repeat(1_000_000));
+    let create = format!("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n", json.len());
+    let requests = [[build(archive.len()).into_bytes(), archive].concat(), (create + &json).into_bytes()];
     on_shards(|shards| {
-        for closes in [true, false] {
+        for (request, closes) in requests.iter().flat_map(|request| [(request, true), (request, false)]) {
+            let read_on = Gate::closed();
+            let reads_on = read_on.clone();
             let engine = BrokenEngine::start(move |upstream: &mut Upstream, _| {
                 let Some(head) = upstream.request() else { return };
-                if !head.contains("/build") {
+                if head.contains(" /_ping ") {
                     upstream.say(GOOD);
                     return upstream.serve_well();
                 }
                 upstream.say("HTTP/1.1 507 Full\r\nContent-Length: 2\r\n\r\nno");
                 if !closes {
-                    upstream.until_closed();
+                    reads_on.pass().unwrap();
                 }
             });
             let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
             let before = proxy.descriptors();
-            let archive = context(4 << 20);
             let mut client = proxy.connect();
-            client.send([build(archive.len()).into_bytes(), archive].concat());
+            client.send(request);
             let answer = client.answer().unwrap();
             assert_eq!((answer.status, answer.text().as_str()), (507, "no"));
             drop(client);
             assert!(eventually(|| proxy.descriptors() <= before), "{} of {before}", proxy.descriptors());
+            read_on.open();
             proxy.must_serve();
         }
     });
+}
+
+/// The neighbour: a long body that is inspected in memory goes on byte for byte, and its connection serves again.
+#[test]
+fn a_long_inspected_body_goes_on_whole() {
+    let (_folder, engine) = engine();
+    let proxy = Setup::new(1, allow(&["GET /_ping", "POST /containers/create"])).start(engine.socket());
+    let mut client = proxy.connect();
+    for length in [60_000, 65_536, 65_537, 1_000_000] {
+        let body = format!("{{\"Image\":\"x\"{}}}", " ".repeat(length - 13));
+        for chunked in [false, true] {
+            let (framing, wire) = if chunked {
+                ("Transfer-Encoding: chunked".to_owned(), format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()))
+            } else {
+                (format!("Content-Length: {}", body.len()), body.clone())
+            };
+            client.send(format!("POST /containers/create HTTP/1.1\r\nHost: d\r\n{framing}\r\n\r\n{wire}{PING}"));
+            assert_eq!((client.answer().unwrap().status, client.answer().unwrap().status), (201, 200), "{length}");
+            let seen = engine.requests().into_iter().rev().find(|seen| seen.method == "POST").unwrap();
+            assert_eq!(seen.header("content-length"), Some(body.len().to_string().as_str()));
+            assert!(seen.body_bytes == body.len() as u64 && seen.body_complete, "{length}");
+            assert!(body.as_bytes().starts_with(&seen.body));
+        }
+    }
+    assert_eq!(engine.connections_accepted(), 2, "one for the check at the start, one that served all");
 }
 
 /// The file that an archive waited in ends with its upload: a build that runs for hours holds no disk.

@@ -61,8 +61,10 @@ pub(super) async fn forward<T: Transport>(
     in_flight: &mut InFlight<'_>,
 ) -> After {
     match exchange.held {
-        Held::InMemory => return short(context, exchange).await,
-        Held::InFile(_) => return Box::pin(filed(context, exchange)).await,
+        Held::InMemory if exchange.held_bytes.len() as u64 <= SHORT_BODY_MAX_BYTES => {
+            return short(context, exchange).await;
+        }
+        Held::InMemory | Held::InFile(_) => return Box::pin(held(context, exchange)).await,
         Held::Nothing => {}
     }
     // A wish for anything else is ignored, as HTTP allows: a tunnel is seen into by no rule.
@@ -354,11 +356,12 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     }
 }
 
-/// A request whose body was read into a file.
-async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
+/// A request whose body was read before it goes on, and is too long to go with its head.
+async fn held<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
     context.deadline.clear();
-    let Held::InFile(file) = std::mem::take(&mut exchange.held) else { return After::Close };
-    write_request_head(exchange, counted(file.len()), false, None, None);
+    let (held, bytes) = (std::mem::take(&mut exchange.held), std::mem::take(&mut exchange.held_bytes));
+    let length = if let Held::InFile(file) = &held { file.len() } else { bytes.len() as u64 };
+    write_request_head(exchange, counted(length), false, None, None);
     let watch = Watch::closely(context.client, &context.shard.ring);
     let engine = match send_first(context, exchange, &watch).await {
         Ok(engine) => Rc::new(engine),
@@ -366,7 +369,12 @@ async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     };
     let over = Cell::new(false);
     {
-        let mut upload = pin!(upload::run_file(&watch, &engine, file));
+        let mut upload = pin!(async {
+            match held {
+                Held::InFile(file) => upload::run_file(&watch, &engine, file).await,
+                Held::InMemory | Held::Nothing => upload::run_bytes(&watch, &engine, bytes).await,
+            }
+        });
         match converse(context, &engine, exchange, upload.as_mut(), &over).await {
             Ok(true) => {}
             Ok(false) => return respond_beside(context, exchange, &engine, upload, over).await,

@@ -200,6 +200,15 @@ pub(super) async fn run_file<T: Transport>(
     Ok(())
 }
 
+/// Sends a body that is in memory.
+pub(super) async fn run_bytes<T: Transport>(
+    watch: &Watch<'_, T>,
+    engine: &Stream,
+    bytes: Vec<u8>,
+) -> Result<(), UploadError> {
+    watch.passed(engine.send(bytes)).await?.0.map_err(|_| UploadError::EngineGone)
+}
+
 /// Uploads the rest of a body.
 pub(super) async fn run<T: Transport>(
     watch: &Watch<'_, T>,
