@@ -154,6 +154,10 @@ fn match_judges_a_body_where_the_rules_allow() {
     );
     let (clean, privileged) = (File::new(r#"{"Image":"x"}"#), File::new(r#"{"HostConfig":{"Privileged":true}}"#));
     let (no_json, long) = (File::new("{"), File::new(vec![b' '; (1 << 20) + 1]));
+    // An archive of nothing but its end, as long as may be and a byte longer.
+    let (no_build, no_build_too_long) = (File::new(""), File::new(""));
+    no_build.0.as_file().set_len(512 << 20).expect("sparse");
+    no_build_too_long.0.as_file().set_len((512 << 20) + 1).expect("sparse");
     for (method, path, body, decision, verdict, reason) in [
         ("POST", "/containers/create", &clean, "allow", "passes", ""),
         ("POST", "/containers/create", &privileged, "deny", "denied", "container create denied: privileged containers"),
@@ -168,6 +172,8 @@ fn match_judges_a_body_where_the_rules_allow() {
         ("POST", "/containers/create", &no_json, "deny", "denied", "container create denied: malformed JSON"),
         ("POST", "/containers/create", &long, "deny", "too_large", "container create denied: request body exceeds"),
         ("POST", "/build", &no_json, "deny", "cannot_be_inspected", "archive"),
+        ("POST", "/build", &no_build, "deny", "denied", "build denied"),
+        ("POST", "/build", &no_build_too_long, "deny", "too_large", "build denied"),
         ("POST", "/images/create?fromImage=evil.example/x", &clean, "deny", "denied", "image pull denied"),
         ("POST", "/exec/abc/start", &clean, "allow", "depends_on_the_engine", ""),
         ("POST", "/containers/abc/start", &privileged, "allow", "not_inspected", ""),

@@ -358,6 +358,7 @@ fn who_leaves_a_hung_engine_is_not_waited_for() {
             ("a slow one", "POST /containers/c/wait HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a stream", "GET /events HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
             ("a tunnel", "POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n".to_owned()),
+            ("an old client's tunnel", "POST /containers/c/attach HTTP/1.0\r\n\r\n".to_owned()),
             ("a head that the Engine does not read", long),
         ];
         for (what, request) in cases {
@@ -371,7 +372,7 @@ fn who_leaves_a_hung_engine_is_not_waited_for() {
                 gone.send(()).unwrap();
             });
             let setup = Setup::new(shards, allow_everything());
-            let proxy = if what == "a tunnel" { setup } else { setup.tcp() }.start(&engine.socket());
+            let proxy = if what.ends_with("tunnel") { setup } else { setup.tcp() }.start(&engine.socket());
             let before = proxy.descriptors();
             let mut client = proxy.connect();
             client.send_what_fits(request.as_bytes());
@@ -435,4 +436,115 @@ fn a_refusal_in_the_middle_of_an_upload_is_heard() {
         assert_eq!((answer.status, answer.text().as_str(), answer.header("connection")), (413, "no", Some("close")));
         proxy.must_serve();
     });
+}
+
+/// A connection that was asked to switch protocols serves nobody again, whatever the Engine answered (spec 60 §4.2):
+/// what it says late would be the next client's answer.
+#[test]
+fn a_connection_that_was_asked_to_switch_is_never_pooled() {
+    on_shards(|shards| {
+        let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+        let cases = [
+            ("POST /containers/c/attach", "", 404, "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}"),
+            ("POST /exec/e/start", "", 409, "HTTP/1.1 409 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+            ("POST /exec/e/start", "", 200, GOOD),
+            ("POST /containers/c/attach", "", 204, "HTTP/1.1 204 No Content\r\n\r\n"),
+            ("GET /containers/c/attach/ws", websocket, 400, "HTTP/1.1 400 X\r\nContent-Length: 2\r\n\r\n{}"),
+            ("POST /session", "Connection: Upgrade\r\nUpgrade: h2c\r\n", 200, GOOD),
+        ];
+        for (what, lines, status, answer) in cases {
+            let (ended, ends) = mpsc::channel();
+            // Of an exec that does not exist nothing can be judged.
+            let unknown = "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}";
+            let engine = BrokenEngine::start(move |upstream, _| {
+                let mut switching = false;
+                while let Some(head) = upstream.request() {
+                    if switching {
+                        let _ = ended.send(Some(head));
+                        return;
+                    }
+                    switching = head.starts_with(what);
+                    upstream.say(match () {
+                        () if switching => answer,
+                        () if head.contains("/exec/e/json") => unknown,
+                        () => GOOD,
+                    });
+                }
+                if switching {
+                    let _ = ended.send(None);
+                }
+            });
+            let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
+            let mut client = proxy.connect();
+            client.send(format!("{what} HTTP/1.1\r\nHost: d\r\n{lines}\r\n"));
+            assert_eq!(client.answer().unwrap().status, status, "{what}");
+            // The client's own connection is as good as before.
+            assert_eq!(client.ask(PING).text(), "OK", "{what}");
+            let next = ends.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(next, None, "{what}, answered {status}: the connection served again");
+        }
+        // The neighbour: an ordinary request to the same path leaves its connection to the next one.
+        let engine = BrokenEngine::start(|upstream, _| upstream.serve_well());
+        let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
+        let mut client = proxy.connect();
+        for request in ["GET /containers/c/attach/ws HTTP/1.1\r\nHost: d\r\n\r\n", PING, PING] {
+            assert_eq!(client.ask(request).text(), "OK");
+        }
+        assert_eq!(engine.connections(), 1);
+    });
+}
+
+/// Interim answers to a hijack are skipped (spec 60 §4.3): clients take the first head for the switch. A client that
+/// waits for a go-ahead gets the proxy's.
+#[test]
+fn a_hijack_has_one_go_ahead_and_no_interim_answers() {
+    on_shards(|shards| {
+        let engine = BrokenEngine::start(|upstream, _| {
+            let Some(head) = upstream.request() else { return };
+            if !head.contains("/attach") {
+                upstream.say(GOOD);
+                return upstream.serve_well();
+            }
+            assert!(!head.to_lowercase().contains("expect"), "{head}");
+            upstream.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n");
+            let tail = if upstream.body(3) { "hello" } else { "cut off" };
+            upstream.say(format!("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{tail}"));
+        });
+        let proxy = Setup::new(shards, allow_everything()).start(&engine.socket());
+        for waits in [true, false] {
+            let mut client = proxy.connect();
+            let lines = if waits { "Expect: 100-continue\r\n" } else { "" };
+            client.send(format!("POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n{lines}Content-Length: 3\r\n\r\n"));
+            if waits {
+                assert_eq!(client.head().unwrap(), "HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            client.send("abc");
+            assert!(client.head().unwrap().starts_with("HTTP/1.1 101 "), "waits: {waits}");
+            assert_eq!(client.rest(), b"hello");
+        }
+        proxy.must_serve();
+    });
+}
+
+/// The proxy's own question is answered by an answer only: what follows a switch of protocols is not HTTP.
+#[test]
+fn a_switch_of_protocols_answers_no_question() {
+    let unknown = "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}";
+    for (before, status) in [
+        ("", 101),
+        ("HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", 101),
+        ("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", 403),
+    ] {
+        let engine = BrokenEngine::start(move |upstream, _| {
+            while let Some(head) = upstream.request() {
+                upstream.say(match () {
+                    () if head.contains("/exec/e/json") => format!("{before}{unknown}"),
+                    () if head.contains("/exec/e/start") => "HTTP/1.1 101 UPGRADED\r\n\r\n".to_owned(),
+                    () => GOOD.to_owned(),
+                });
+            }
+        });
+        let proxy = Setup::new(1, allow_everything()).start(&engine.socket());
+        assert_eq!(proxy.connect().ask("POST /exec/e/start HTTP/1.1\r\nHost: d\r\n\r\n").status, status, "{before:?}");
+    }
 }

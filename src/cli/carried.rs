@@ -68,35 +68,48 @@ impl BodyJudged {
         options: &Options,
     ) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Error(format!("--body: {}: {error}", path.display()));
-        let mut body: Box<dyn Read> = match path.to_str() {
+        let body: Box<dyn Read> = match path.to_str() {
             Some("-") => Box::new(io::stdin().lock()),
             _ => Box::new(File::open(path).map_err(failed)?),
         };
         let Some(inspector) = inspector else {
             return Ok(Self { inspected: None, verdict: Verdict::NotInspected, reason: String::new() });
         };
-        let needs = dispatch::needs(inspector, options);
-        if let Needs::Body { max_bytes } = needs {
-            let mut bytes = Vec::new();
-            body.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
-            if bytes.len() as u64 > max_bytes {
-                return Ok(Self::judged(inspector, options, Outcome::TooLarge));
-            }
-            let content_type = Some(&b"application/json"[..]);
-            let request = Request { query, content_type, body: &bytes, ..Request::default() };
-            return Ok(match dispatch::inspect(inspector, &request, options, &mut Scratch::default()) {
-                Step::Judged(outcome) => Self::judged(inspector, options, outcome),
-                Step::Ask(_) => Self::asks(inspector),
-            });
-        }
-        if needs == Needs::Exec {
-            return Ok(Self::asks(inspector));
-        }
         let upload = Upload { query, content_type: Some(b"application/x-tar"), has_body: true };
-        let outcome = match dispatch::inspect_before_body(inspector, &upload, options) {
-            BeforeBody::Decided(outcome) => outcome,
-            BeforeBody::ReadBody => dispatch::inspect_archive(inspector, &upload, &mut body, options)
-                .unwrap_or_else(|error| Outcome::Failed(error.to_string().into())),
+        let outcome = match dispatch::needs(inspector, options) {
+            Needs::Exec => return Ok(Self::asks(inspector)),
+            Needs::Body { max_bytes } => {
+                let mut bytes = Vec::new();
+                body.take(max_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+                let content_type = Some(&b"application/json"[..]);
+                let request = Request { query, content_type, body: &bytes, ..Request::default() };
+                if bytes.len() as u64 > max_bytes {
+                    Outcome::TooLarge
+                } else {
+                    match dispatch::inspect(inspector, &request, options, &mut Scratch::default()) {
+                        Step::Judged(outcome) => outcome,
+                        Step::Ask(_) => return Ok(Self::asks(inspector)),
+                    }
+                }
+            }
+            Needs::Query => match dispatch::inspect_before_body(inspector, &upload, options) {
+                BeforeBody::Decided(outcome) => outcome,
+                BeforeBody::ReadBody => Outcome::Failed(inspector.failure_reason().into()),
+            },
+            Needs::Spool { max_bytes } => match dispatch::inspect_before_body(inspector, &upload, options) {
+                BeforeBody::Decided(outcome) => outcome,
+                BeforeBody::ReadBody => {
+                    let mut body = body.take(max_bytes + 1);
+                    let outcome = dispatch::inspect_archive(inspector, &upload, &mut body, options);
+                    // The product counts the whole body before anybody looks at it.
+                    io::copy(&mut body, &mut io::sink()).map_err(failed)?;
+                    match outcome {
+                        _ if body.limit() == 0 => Outcome::TooLarge,
+                        Ok(outcome) => outcome,
+                        Err(error) => Outcome::Failed(error.to_string().into()),
+                    }
+                }
+            },
         };
         Ok(Self::judged(inspector, options, outcome))
     }

@@ -98,8 +98,11 @@ impl Reader {
                 }
                 Some(length) => {
                     head.parse(self.bytes.get(..length).unwrap_or_default()).map_err(|_| malformed())?;
-                    if head.status >= 200 {
-                        break length;
+                    match head.status {
+                        // Nobody asked for that; what follows is not HTTP.
+                        101 => return Err(malformed()),
+                        200.. => break length,
+                        _ => {}
                     }
                     self.bytes.drain(..length);
                     end = HeadEnd::default();

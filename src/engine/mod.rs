@@ -20,6 +20,15 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    /// Whether it may serve again. Bytes on an idle connection answer nothing that was asked: it cannot be trusted.
+    fn is_usable(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < limits::POOL_IDLE_TIMEOUT
+            && !self.stream.is_closed()
+            && !self.stream.has_received()
+    }
+}
+
 /// One shard's way to the Engine.
 pub struct Engine {
     ring: Ring,
@@ -50,11 +59,9 @@ impl Engine {
     /// An idle connection that was alive at the beginning of this turn.
     pub fn take_idle(&self) -> Option<Stream> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { stream, since }) = idle.pop() {
-            let fresh = self.ring.now().saturating_duration_since(since) < limits::POOL_IDLE_TIMEOUT;
-            // Bytes on an idle connection answer nothing that we asked: it cannot be trusted any more.
-            if fresh && !stream.is_closed() && !stream.has_received() {
-                return Some(stream);
+        while let Some(one) = idle.pop() {
+            if one.is_usable(self.ring.now()) {
+                return Some(one.stream);
             }
         }
         None
@@ -80,8 +87,8 @@ impl Engine {
         }
     }
 
-    /// Closes connections that have been idle for too long or that the Engine has closed; for the shard's housekeeping
-    /// task, which it wakes when there is something to do.
+    /// Closes idle connections that may not serve again; for the shard's housekeeping task, which it wakes when there is
+    /// something to do.
     pub fn poll_prune(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.prune.is_reached(cx.waker()) {
             return Poll::Pending;
@@ -89,9 +96,7 @@ impl Engine {
         self.prune.clear();
         let now = self.ring.now();
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|one| {
-            now.saturating_duration_since(one.since) < limits::POOL_IDLE_TIMEOUT && !one.stream.is_closed()
-        });
+        idle.retain(|one| one.is_usable(now));
         if !idle.is_empty() {
             self.prune.set(limits::POOL_IDLE_TIMEOUT);
         }

@@ -134,14 +134,25 @@ pub struct ResponseForm<'a> {
     pub correlation: Correlation<'a>,
 }
 
+/// What else says something of the bytes that a replaced body is made of (field report 29).
+const TELLS_OF_BYTES: [&[u8]; 7] =
+    [b"accept-ranges", b"content-digest", b"content-md5", b"content-range", b"digest", b"etag", b"repr-digest"];
+
 /// Appends a final response head for the client.
 pub fn append_response(out: &mut Vec<u8>, response: &ResponseHead, head: &[u8], form: &ResponseForm<'_>) {
     status_line(out, form.version, response.status, response.reason.of_head(head));
     let named = ConnectionNamed::of(response.fields(), head);
+    let is_replaced = matches!(form.body, ResponseBody::Replaced(_));
     for one in response.fields() {
         let goes_on = match one.known {
             FieldName::XRequestId | FieldName::Traceparent => false,
-            FieldName::ContentLength => form.body == ResponseBody::AsFramed,
+            // A 204 counts nothing: who believed the number would wait for the bytes (RFC 9110 §8.6).
+            FieldName::ContentLength => form.body == ResponseBody::AsFramed && response.status != 204,
+            FieldName::ContentEncoding => !is_replaced,
+            FieldName::Other if is_replaced => {
+                let name = one.name.of_head(head);
+                !TELLS_OF_BYTES.iter().any(|tells| tells.eq_ignore_ascii_case(name))
+            }
             FieldName::Trailer => form.body == ResponseBody::Chunked,
             known => !known.is_hop_by_hop(),
         };
@@ -337,6 +348,21 @@ mod tests {
         );
         assert!(answered(text, |_| ()).contains("Content-Length: 7"));
         assert!(answered(text, |form| form.body = ResponseBody::Replaced(9)).contains("Content-Length: 9"));
+    }
+
+    #[test]
+    fn what_was_said_of_a_body_goes_with_it() {
+        let text = "HTTP/1.1 200 Fine\r\nETag: a\r\nContent-MD5: b\r\nContent-Encoding: identity\r\nLast-Modified: c\r\n\
+                    Content-Length: 7\r\n\r\n";
+        assert_eq!(
+            answered(text, |form| form.body = ResponseBody::Replaced(9)),
+            "HTTP/1.1 200 Fine\r\nLast-Modified: c\r\nContent-Length: 9\r\nX-Request-Id: ID\r\nTraceparent: TP\r\n\r\n"
+        );
+        let kept = answered(text, |_| ());
+        assert!(["ETag: a", "Content-MD5: b", "Content-Encoding: identity"].iter().all(|field| kept.contains(field)));
+        let nothing = answered("HTTP/1.1 204 X\r\nContent-Length: 7\r\nETag: a\r\n\r\n", |_| ());
+        assert!(nothing.contains("ETag") && !nothing.contains("Content-Length"), "{nothing}");
+        assert!(answered("HTTP/1.1 304 X\r\nContent-Length: 7\r\n\r\n", |_| ()).contains("Content-Length: 7"));
     }
 
     #[test]

@@ -111,15 +111,23 @@ pub struct Scratch {
     answer: Reader,
 }
 
-/// Judges what can be judged without the body, for requests for which [`needs`] says [`Needs::Query`] or
-/// [`Needs::Spool`]. Given another, it fails.
-pub fn inspect_before_body(inspector: Inspector, upload: &Upload<'_>, options: &Options) -> BeforeBody {
+/// An inspector that judges without having the body in memory.
+enum Transfer {
+    Build,
+    ContainerArchive,
+    ImagePull,
+    ImageLoad,
+    PluginCreate,
+}
+
+/// `None`: it is one for [`inspect`].
+const fn transfer(inspector: Inspector) -> Option<Transfer> {
     match inspector {
-        Inspector::Build => build::inspect_query(upload, &options.build),
-        Inspector::ContainerArchive => container_archive::inspect_query(upload, &options.container_archive),
-        Inspector::ImagePull => BeforeBody::Decided(image_pull::inspect(upload, &options.image_pull)),
-        Inspector::ImageLoad => image_load::inspect_options(&options.image_load),
-        Inspector::PluginCreate => BeforeBody::ReadBody,
+        Inspector::Build => Some(Transfer::Build),
+        Inspector::ContainerArchive => Some(Transfer::ContainerArchive),
+        Inspector::ImagePull => Some(Transfer::ImagePull),
+        Inspector::ImageLoad => Some(Transfer::ImageLoad),
+        Inspector::PluginCreate => Some(Transfer::PluginCreate),
         Inspector::ContainerCreate
         | Inspector::ExecCreate
         | Inspector::ExecStart
@@ -139,7 +147,20 @@ pub fn inspect_before_body(inspector: Inspector, upload: &Upload<'_>, options: &
         | Inspector::NodeUpdate
         | Inspector::PluginPull
         | Inspector::PluginUpgrade
-        | Inspector::PluginSet => BeforeBody::Decided(failed(inspector)),
+        | Inspector::PluginSet => None,
+    }
+}
+
+/// Judges what can be judged without the body, for requests for which [`needs`] says [`Needs::Query`] or
+/// [`Needs::Spool`]. Given another, it fails.
+pub fn inspect_before_body(inspector: Inspector, upload: &Upload<'_>, options: &Options) -> BeforeBody {
+    match transfer(inspector) {
+        Some(Transfer::Build) => build::inspect_query(upload, &options.build),
+        Some(Transfer::ContainerArchive) => container_archive::inspect_query(upload, &options.container_archive),
+        Some(Transfer::ImagePull) => BeforeBody::Decided(image_pull::inspect(upload, &options.image_pull)),
+        Some(Transfer::ImageLoad) => image_load::inspect_options(&options.image_load),
+        Some(Transfer::PluginCreate) => BeforeBody::ReadBody,
+        None => BeforeBody::Decided(failed(inspector)),
     }
 }
 
@@ -155,32 +176,12 @@ pub fn inspect_archive(
     body: &mut dyn Read,
     options: &Options,
 ) -> Result<Outcome, ArchiveError> {
-    match inspector {
-        Inspector::Build => build::inspect_body(upload, body),
-        Inspector::ContainerArchive => container_archive::inspect_body(body, &options.container_archive),
-        Inspector::ImageLoad => image_load::inspect_body(body, &options.image_load),
-        Inspector::PluginCreate => plugin_create::inspect_body(upload, body, &options.plugin),
-        Inspector::ImagePull
-        | Inspector::ContainerCreate
-        | Inspector::ExecCreate
-        | Inspector::ExecStart
-        | Inspector::ContainerUpdate
-        | Inspector::VolumeCreate
-        | Inspector::NetworkCreate
-        | Inspector::NetworkConnect
-        | Inspector::NetworkDisconnect
-        | Inspector::SecretCreate
-        | Inspector::ConfigCreate
-        | Inspector::ServiceCreate
-        | Inspector::ServiceUpdate
-        | Inspector::SwarmInit
-        | Inspector::SwarmJoin
-        | Inspector::SwarmUpdate
-        | Inspector::SwarmUnlock
-        | Inspector::NodeUpdate
-        | Inspector::PluginPull
-        | Inspector::PluginUpgrade
-        | Inspector::PluginSet => Ok(failed(inspector)),
+    match transfer(inspector) {
+        Some(Transfer::Build) => build::inspect_body(upload, body),
+        Some(Transfer::ContainerArchive) => container_archive::inspect_body(body, &options.container_archive),
+        Some(Transfer::ImageLoad) => image_load::inspect_body(body, &options.image_load),
+        Some(Transfer::PluginCreate) => plugin_create::inspect_body(upload, body, &options.plugin),
+        Some(Transfer::ImagePull) | None => Ok(failed(inspector)),
     }
 }
 

@@ -177,7 +177,7 @@ fn host_path<'v>(key: &str, value: &'v str) -> HostPath<'v> {
 mod tests {
     use super::*;
     use crate::inspect::capabilities::Capabilities;
-    use crate::inspect::testing::{Table, UNREADABLE};
+    use crate::inspect::testing::{Table, UNREADABLE, any_plugin};
 
     fn listed() -> PluginOptions {
         PluginOptions {
@@ -186,19 +186,6 @@ mod tests {
             allowed_devices: PathPrefixes::new(["/dev/fuse"]),
             allowed_capabilities: Capabilities::with_prefix(["cap_net_admin"]),
             allowed_set_env_prefixes: vec!["DEBUG=".to_owned(), "LOG_LEVEL=".to_owned()],
-            ..PluginOptions::default()
-        }
-    }
-
-    fn everything() -> PluginOptions {
-        PluginOptions {
-            allow_host_network: true,
-            allow_host_ipc: true,
-            allow_host_pid: true,
-            allow_all_devices: true,
-            allow_all_capabilities: true,
-            allow_all_registries: true,
-            allowed_bind_mounts: PathPrefixes::new(["/"]),
             ..PluginOptions::default()
         }
     }
@@ -236,7 +223,7 @@ mod tests {
             ..Request::default()
         };
         let expected = "plugin pull denied: form-encoded request bodies are not allowed";
-        assert_eq!(inspect_pull(&form, &everything(), &mut Reader::new()), Outcome::Denied(expected.into()));
+        assert_eq!(inspect_pull(&form, &any_plugin(), &mut Reader::new()), Outcome::Denied(expected.into()));
     }
 
     #[test]
@@ -269,7 +256,7 @@ mod tests {
             .denies("host PID namespace is not allowed", [r#"[{"Name":"Host PID namespace","Value":["true"]}]"#])
             .denies("allow-all-devices is not allowed", [r#"[{"Name":"allow-all-devices","Value":["true"]}]"#])
             .denies(r#"privilege "teleport" is not allowed"#, [r#"[{"Name":"teleport "}]"#]);
-        Table::new("plugin", |body| pull("remote=p", body, &everything())).denies(
+        Table::new("plugin", |body| pull("remote=p", body, &any_plugin())).denies(
             UNREADABLE,
             [
                 "{}",
@@ -298,7 +285,7 @@ mod tests {
                 r#"capability "NET_ADMIN" is not allowlisted"#,
                 [r#"[{"Name":"capabilities","Value":["NET_ADMIN"]}]"#],
             );
-        Table::new("plugin pull", |body| pull("remote=evil.example.com/p", body, &everything()))
+        Table::new("plugin pull", |body| pull("remote=evil.example.com/p", body, &any_plugin()))
             .passes([
                 r#"[{"Name":"network","Value":["host"]},{"Name":"mount","Value":["/etc"]},{"Name":"device","Value":["/dev/mem"]},
                     {"Name":"capabilities","Value":["CAP_SYS_ADMIN"]},{"Name":"host ipc namespace","Value":["true"]},
@@ -337,7 +324,7 @@ mod tests {
             .denies(r#"device path "/allowed" is not allowlisted"#, [r#"["d.path=/allowed"]"#])
             .denies(UNREADABLE, ["{}", "[1,2]", r#"["DEBUG=1""#, r#""DEBUG=1""#]);
         // What lifts devices at pull does not lift them here.
-        Table::new("plugin set", |body| inspect_set(body, &everything(), &mut Reader::new()))
+        Table::new("plugin set", |body| inspect_set(body, &any_plugin(), &mut Reader::new()))
             .denies(r#"device path "/dev/mem" is not allowlisted"#, [r#"["d.path=/dev/mem"]"#])
             .denies(r#"setting "OTHER=1" is not allowlisted"#, [r#"["OTHER=1"]"#]);
     }

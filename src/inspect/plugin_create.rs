@@ -189,6 +189,7 @@ mod tests {
     use super::*;
     use crate::inspect::archive::testing::{Builder, gzip};
     use crate::inspect::capabilities::Capabilities;
+    use crate::inspect::testing::any_plugin;
 
     const HARMLESS: &str = r#"{"Description":"d","Entrypoint":["/bin/x"],"Network":{"Type":"bridge"},"IpcHost":false,
         "Mounts":null,"PropagatedMount":"","Linux":{"Capabilities":[],"AllowAllDevices":false,"Devices":null}}"#;
@@ -235,18 +236,6 @@ mod tests {
             allowed_bind_mounts: PathPrefixes::new(["/safe"]),
             allowed_devices: PathPrefixes::new(["/dev/fuse"]),
             allowed_capabilities: Capabilities::with_prefix(["CAP_NET_ADMIN"]),
-            ..PluginOptions::default()
-        }
-    }
-
-    fn everything() -> PluginOptions {
-        PluginOptions {
-            allow_host_network: true,
-            allow_host_ipc: true,
-            allow_host_pid: true,
-            allow_all_devices: true,
-            allow_all_capabilities: true,
-            allowed_bind_mounts: PathPrefixes::new(["/"]),
             ..PluginOptions::default()
         }
     }
@@ -304,7 +293,7 @@ mod tests {
             assert_eq!(multipart(&[&archive]).as_deref(), default, "{config}");
             assert_eq!(multipart(&[&gzip(&archive)]).as_deref(), default, "{config}");
             assert_eq!(judge("", &archive, &listed()).as_deref(), with_lists, "{config}");
-            assert_eq!(judge("", &archive, &everything()), None, "{config}");
+            assert_eq!(judge("", &archive, &any_plugin()), None, "{config}");
         }
     }
 
@@ -324,7 +313,7 @@ mod tests {
         ] {
             let archive = plugin(config).bytes();
             assert_eq!(by_default(&archive).as_deref(), NOT_FOUND, "{config}");
-            assert_eq!(judge("", &archive, &everything()).as_deref(), NOT_FOUND, "{config}");
+            assert_eq!(judge("", &archive, &any_plugin()).as_deref(), NOT_FOUND, "{config}");
         }
         let padded = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
         assert_eq!(by_default(&plugin(&padded(PLUGIN_CONFIG_MAX_BYTES)).bytes()), None);

@@ -1,6 +1,8 @@
-//! Tables for the inspectors' tests: bodies that pass, and bodies that are denied with an exact reason.
+//! What the inspectors' tests share: tables of bodies that pass, and of bodies that are denied with an exact reason.
 
 use super::Outcome;
+use super::options::PluginOptions;
+use super::paths::PathPrefixes;
 use super::stop::NOT_INSPECTABLE;
 
 /// The reason for a body that cannot be read.
@@ -32,5 +34,19 @@ impl<F: Fn(&[u8]) -> Outcome> Table<F> {
             assert_eq!((self.inspect)(body.as_bytes()), expected, "{body}");
         }
         self
+    }
+}
+
+/// Options that let every plugin pass.
+pub(crate) fn any_plugin() -> PluginOptions {
+    PluginOptions {
+        allow_host_network: true,
+        allow_host_ipc: true,
+        allow_host_pid: true,
+        allow_all_devices: true,
+        allow_all_capabilities: true,
+        allow_all_registries: true,
+        allowed_bind_mounts: PathPrefixes::new(["/"]),
+        ..PluginOptions::default()
     }
 }

@@ -1,13 +1,13 @@
 //! The handler chain: one request through every layer, outermost first (spec 60 §1.1).
 
+use std::time::Duration;
+
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
 use super::inspection::{self, Inspected};
 use super::shard::InFlight;
 use super::transport::Transport;
 use super::{forward, local, tunnel};
-use std::time::Duration;
-
 use crate::endpoint;
 use crate::http::{FieldName, Version};
 use crate::limits;

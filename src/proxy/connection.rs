@@ -26,6 +26,18 @@ pub(super) struct Context<'c, T> {
     pub(super) deadline: &'c Deadline,
 }
 
+impl<T: Transport> Context<'_, T> {
+    /// Receives from the client until the deadline; 0 when nothing came, whatever the cause.
+    pub(super) async fn receive_in_time(&self, into: &mut Vec<u8>) -> usize {
+        poll_fn(|cx| match self.client.poll_receive(cx, into) {
+            Poll::Pending if self.deadline.is_reached(cx.waker()) => Poll::Ready(0),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(received) => Poll::Ready(received.unwrap_or(0)),
+        })
+        .await
+    }
+}
+
 /// How a connection goes on after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
@@ -118,13 +130,7 @@ async fn read_head<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchan
             timed = true;
             context.deadline.set(limits::HEAD_READ_TIMEOUT);
         }
-        let received = poll_fn(|cx| match context.client.poll_receive(cx, &mut exchange.input) {
-            Poll::Pending if context.deadline.is_reached(cx.waker()) => Poll::Ready(0),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(received) => Poll::Ready(received.unwrap_or(0)),
-        })
-        .await;
-        if received == 0 {
+        if context.receive_in_time(&mut exchange.input).await == 0 {
             return Head::Gone;
         }
     }

@@ -221,15 +221,7 @@ async fn relay_bulk<T: Transport>(
     body: &mut Body,
 ) -> io::Result<End> {
     loop {
-        let event = poll_fn(|cx| match engine.poll_receive_bulk(cx) {
-            Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
-            Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
-            Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
-            Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        let mut piece: Bulk = match event {
+        let mut piece = match receive_bulk(context.client, engine).await {
             Event::Piece(piece) => piece,
             Event::Ended => return Ok(End::Engine),
             Event::ClientGone => return Ok(End::Client),
@@ -251,6 +243,18 @@ async fn relay_bulk<T: Transport>(
     }
 }
 
+/// The next piece from the Engine, unless the client leaves first.
+async fn receive_bulk<T: Transport>(client: &T, engine: &Stream) -> Event<Bulk> {
+    poll_fn(|cx| match engine.poll_receive_bulk(cx) {
+        Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
+        Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+        Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
+        Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
 /// Why a body was not read whole.
 pub(super) enum Unread {
     ClientGone,
@@ -270,15 +274,7 @@ pub(super) async fn read_whole<T: Transport>(
     into: &mut Vec<u8>,
 ) -> Result<bool, Unread> {
     loop {
-        let event = poll_fn(|cx| match engine.poll_receive_bulk(cx) {
-            Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
-            Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
-            Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
-            Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        let piece: Bulk = match event {
+        let piece = match receive_bulk(client, engine).await {
             Event::Piece(piece) => piece,
             Event::Ended if body.framing == Framing::Close => return Ok(false),
             Event::Ended => return Err(Unread::CutOff),

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use super::connection::{After, Context};
-use super::download::{Body, read_whole};
+use super::download::{Body, Unread, read_whole};
 use super::exchange::Exchange;
 use super::forward::{self, Answering, Delivery};
 use super::local::{self, Failure};
@@ -64,8 +64,8 @@ pub(super) fn edit_at_once<T: Transport>(
 }
 
 fn has_coding(exchange: &Exchange) -> bool {
-    let coding = exchange.answer.head.first(exchange.answer.raw_head(), FieldName::ContentEncoding);
-    coding.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+    let mut codings = exchange.answer.head.values(exchange.answer.raw_head(), FieldName::ContentEncoding);
+    codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Answers with the filtered body of an answer that may still be on its way.
@@ -81,7 +81,9 @@ pub(super) async fn respond<T: Transport>(
     context.deadline.clear();
     let long = &context.shard.long_answers;
     let edited = {
-        let _place = long.places.take().await;
+        let Some(_place) = long.places.take(context.client).await else {
+            return forward::lose(context, exchange, forward::Lost::ClientGone).await;
+        };
         long.lend(exchange);
         let mut body = std::mem::take(&mut exchange.scratch);
         body.clear();
@@ -162,7 +164,7 @@ async fn gather<T: Transport>(
     delivery: Delivery,
     into: &mut Vec<u8>,
 ) -> Result<bool, Cut> {
-    let (mut body, mut clean) = begin(exchange, delivery, into)?;
+    let (mut body, clean) = begin(exchange, delivery, into)?;
     if body.is_complete() {
         return Ok(clean);
     }
@@ -172,13 +174,12 @@ async fn gather<T: Transport>(
     if let Framing::Length(length) = delivery.framing {
         into.reserve_exact(usize::try_from(length).unwrap_or_default().saturating_sub(into.len()));
     }
-    clean = read_whole(context.client, engine, &mut body, into).await.map_err(|error| match error {
-        super::download::Unread::ClientGone => Cut::ClientGone,
-        super::download::Unread::Malformed => Cut::Refused("malformed chunked coding"),
-        super::download::Unread::TooLarge => Cut::Refused("too large to be filtered"),
-        super::download::Unread::CutOff => Cut::Refused("cut off"),
-    })?;
-    Ok(clean)
+    read_whole(context.client, engine, &mut body, into).await.map_err(|error| match error {
+        Unread::ClientGone => Cut::ClientGone,
+        Unread::Malformed => Cut::Refused("malformed chunked coding"),
+        Unread::TooLarge => Cut::Refused("too large to be filtered"),
+        Unread::CutOff => Cut::Refused("cut off"),
+    })
 }
 
 async fn send<T: Transport>(

@@ -18,7 +18,7 @@ use super::filter::AtOnce;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
-use super::upload::{self, UploadError};
+use super::upload::{self, ClientGone, UploadError, Watch};
 use super::{download, filter, tunnel};
 use crate::endpoint;
 use crate::http::forward::{RequestForm, ResponseBody, ResponseForm, append_interim, append_request, append_response};
@@ -48,6 +48,12 @@ pub(super) enum Lost {
     BadBody,
 }
 
+impl From<ClientGone> for Lost {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::ClientGone
+    }
+}
+
 /// Forwards an allowed request.
 pub(super) async fn forward<T: Transport>(
     context: &Context<'_, T>,
@@ -55,8 +61,10 @@ pub(super) async fn forward<T: Transport>(
     in_flight: &mut InFlight<'_>,
 ) -> After {
     match exchange.held {
-        Held::InMemory => return short(context, exchange).await,
-        Held::InFile(_) => return Box::pin(filed(context, exchange)).await,
+        Held::InMemory if exchange.held_bytes.len() as u64 <= SHORT_BODY_MAX_BYTES => {
+            return short(context, exchange).await;
+        }
+        Held::InMemory | Held::InFile(_) => return Box::pin(held(context, exchange)).await,
         Held::Nothing => {}
     }
     // A wish for anything else is ignored, as HTTP allows: a tunnel is seen into by no rule.
@@ -318,9 +326,10 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
         // At once: a decoder that met a violation must not see the piece again, from the middle of a state.
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
-    let engine = match send_first(context, exchange).await {
+    let watch = Watch::new(context.client, &context.shard.ring);
+    let engine = match send_first(context, exchange, &watch).await {
         Ok(engine) => Rc::new(engine),
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(lost) => return lose(context, exchange, lost).await,
     };
     // The upload may outlast the answer's head: it has its own part of the exchange, which shows an open body meanwhile.
     let mut body = std::mem::replace(&mut exchange.body, RequestBody::open());
@@ -331,7 +340,7 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     let source = upload::Source { input: &mut input, input_used: &mut input_used, head_bytes: 0, body: &mut body };
     let over = Cell::new(false);
     let after = {
-        let mut upload = pin!(upload::run(context.client, &engine, source, &mut out));
+        let mut upload = pin!(upload::run(&watch, &engine, source, &mut out));
         match converse(context, &engine, exchange, upload.as_mut(), &over).await {
             Ok(true) => None,
             Ok(false) => Some(respond_beside(context, exchange, &engine, upload, over).await),
@@ -347,18 +356,25 @@ async fn streamed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchang
     }
 }
 
-/// A request whose body was read into a file.
-async fn filed<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
+/// A request whose body was read before it goes on, and is too long to go with its head.
+async fn held<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> After {
     context.deadline.clear();
-    let Held::InFile(file) = std::mem::take(&mut exchange.held) else { return After::Close };
-    write_request_head(exchange, counted(file.len()), false, None, None);
-    let engine = match send_first(context, exchange).await {
+    let (held, bytes) = (std::mem::take(&mut exchange.held), std::mem::take(&mut exchange.held_bytes));
+    let length = if let Held::InFile(file) = &held { file.len() } else { bytes.len() as u64 };
+    write_request_head(exchange, counted(length), false, None, None);
+    let watch = Watch::closely(context.client, &context.shard.ring);
+    let engine = match send_first(context, exchange, &watch).await {
         Ok(engine) => Rc::new(engine),
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(lost) => return lose(context, exchange, lost).await,
     };
     let over = Cell::new(false);
     {
-        let mut upload = pin!(upload::run_file(&engine, &file));
+        let mut upload = pin!(async {
+            match held {
+                Held::InFile(file) => upload::run_file(&watch, &engine, file).await,
+                Held::InMemory | Held::Nothing => upload::run_bytes(&watch, &engine, bytes).await,
+            }
+        });
         match converse(context, &engine, exchange, upload.as_mut(), &over).await {
             Ok(true) => {}
             Ok(false) => return respond_beside(context, exchange, &engine, upload, over).await,
@@ -379,10 +395,19 @@ async fn respond_beside<T: Transport>(
 ) -> After {
     let mut response = pin!(respond(context, exchange, Answering::Beside(Rc::clone(engine)), false));
     poll_fn(|cx| {
-        if !over.get() && upload.as_mut().poll(cx).is_ready() {
-            over.set(true);
+        let after = response.as_mut().poll(cx);
+        if after.is_ready() || over.get() {
+            return after;
         }
-        response.as_mut().poll(cx)
+        let Poll::Ready(outcome) = upload.as_mut().poll(cx) else { return Poll::Pending };
+        over.set(true);
+        match outcome {
+            Ok(()) | Err(UploadError::EngineGone) => Poll::Pending,
+            // The Engine waits for a body that does not come; its answer is worth nothing any more.
+            Err(UploadError::ClientGone | UploadError::Malformed | UploadError::Unreadable) => {
+                Poll::Ready(After::Close)
+            }
+        }
     })
     .await
 }
@@ -393,6 +418,8 @@ pub(super) enum Answering {
     Alone(Stream),
     /// An upload goes on beside the answer: it ends with it.
     Beside(Rc<Stream>),
+    /// It was asked to switch protocols, and serves nobody again whatever it answered (spec 60 §4.2).
+    AskedToSwitch(Stream),
 }
 
 impl Answering {
@@ -404,7 +431,7 @@ impl Answering {
     pub(super) fn give_back(self, shard: &Shard) {
         match self {
             Self::Alone(engine) => shard.engine.give_back(engine),
-            Self::Beside(_) => {}
+            Self::Beside(_) | Self::AskedToSwitch(_) => {}
         }
     }
 }
@@ -414,15 +441,17 @@ impl Deref for Answering {
 
     fn deref(&self) -> &Stream {
         match self {
-            Self::Alone(engine) => engine,
+            Self::Alone(engine) | Self::AskedToSwitch(engine) => engine,
             Self::Beside(engine) => engine,
         }
     }
 }
 
-/// Tells the client to send its body. One `100 Continue` comes from here or from the Engine, never from both.
+/// Tells a client that waits for it to send its body; false when the client is gone. One `100 Continue` comes from here
+/// or from the Engine, never from both: after this the request goes on without `Expect`.
 pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> bool {
-    if exchange.head.version == Version::Http10 {
+    let waits = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
+    if !waits || exchange.head.version == Version::Http10 {
         return true;
     }
     let mut out = std::mem::take(&mut exchange.downstream);
@@ -434,16 +463,20 @@ pub(super) async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &
 }
 
 /// Sends what is in `exchange.upstream`. A pooled connection that takes nothing of it is replaced once.
-async fn send_first<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> io::Result<Stream> {
-    let (engine, reused) = reach(context.shard, true).await?;
-    let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+async fn send_first<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    watch: &Watch<'_, T>,
+) -> Result<Stream, Lost> {
+    let (engine, reused) = watch.passed(reach(context.shard, true)).await?.map_err(Lost::Unanswered)?;
+    let (sent, back) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await?;
     exchange.upstream = back;
     if !reused || !took_nothing(&sent) {
         // An Engine that stopped reading may have said why; the answer decides.
         return Ok(engine);
     }
-    let engine = context.shard.engine.dial().await?;
-    let (_, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    let engine = watch.passed(context.shard.engine.dial()).await?.map_err(Lost::Unanswered)?;
+    let (_, back) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await?;
     exchange.upstream = back;
     Ok(engine)
 }

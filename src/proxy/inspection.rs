@@ -67,13 +67,13 @@ pub(super) async fn inspect<T: Transport>(
         }),
         Needs::Spool { max_bytes } => match dispatch::inspect_before_body(inspector, &upload_of(exchange), options) {
             BeforeBody::Decided(outcome) => Ok(outcome),
-            BeforeBody::ReadBody => {
-                let _place = context.shard.spools.take().await;
-                match hold_in_file(context, exchange, max_bytes).await {
+            BeforeBody::ReadBody => match context.shard.spools.take(context.client).await {
+                Some(_place) => match hold_in_file(context, exchange, max_bytes).await {
                     Ok(()) => Ok(judge_file(context, exchange, inspector).await),
                     Err(unheld) => Err(unheld),
-                }
-            }
+                },
+                None => Err(Unheld::ClientGone),
+            },
         },
     };
     let outcome = match judged {
@@ -260,13 +260,8 @@ async fn hold_in_memory<T: Transport>(
     }
 }
 
-/// Tells a client that waits for it to send its body.
 async fn go_ahead<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) -> Result<(), Unheld> {
-    let waits = exchange.head.first(&exchange.input, FieldName::Expect).is_some();
-    if waits && !forward::go_ahead(context, exchange).await {
-        return Err(Unheld::ClientGone);
-    }
-    Ok(())
+    if forward::go_ahead(context, exchange).await { Ok(()) } else { Err(Unheld::ClientGone) }
 }
 
 /// Gets the body into a private file.

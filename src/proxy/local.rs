@@ -1,8 +1,5 @@
 //! What the proxy answers itself: health, metrics, denials, and the errors of spec 60 §3.7.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use super::chain;
 use super::connection::{After, Context};
 use super::exchange::{Exchange, ReasonText};
@@ -246,13 +243,7 @@ async fn drain<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
         // The request is recorded from the head, so the head stays and only what was read behind it goes.
         exchange.input.truncate(exchange.head_bytes);
         exchange.input_used = exchange.head_bytes;
-        let received = poll_fn(|cx| match context.client.poll_receive(cx, &mut exchange.input) {
-            Poll::Pending if context.deadline.is_reached(cx.waker()) => Poll::Ready(0),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(received) => Poll::Ready(received.unwrap_or(0)),
-        })
-        .await;
-        if received == 0 {
+        if context.receive_in_time(&mut exchange.input).await == 0 {
             return After::Close;
         }
     }

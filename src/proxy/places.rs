@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 
+use super::transport::Transport;
 use crate::rt::{Notify, Ring};
 
 /// The places of one kind on one shard.
@@ -20,18 +21,18 @@ impl Places {
         Places { free: Cell::new(count), freed: Notify::new(ring) }
     }
 
-    /// Waits for a free place.
-    pub(super) async fn take(&self) -> Place<'_> {
+    /// Waits for a free place, for as long as the client is there; `None` when it left first.
+    pub(super) async fn take<T: Transport>(&self, client: &T) -> Option<Place<'_>> {
         poll_fn(|cx| {
             if let Some(left) = self.free.get().checked_sub(1) {
                 self.free.set(left);
-                return Poll::Ready(());
+                return Poll::Ready(Some(Place(self)));
             }
             // Always pending: it registers for the next place that is freed.
-            self.freed.poll_after(cx, self.freed.count())
+            let _ = self.freed.poll_after(cx, self.freed.count());
+            client.poll_closed(cx).map(|()| None)
         })
-        .await;
-        Place(self)
+        .await
     }
 }
 

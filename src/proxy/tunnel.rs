@@ -16,10 +16,10 @@ use super::forward::{self, Answering, ENGINE_HOST, Lost, await_head, lose, write
 use super::local::{self, Failure};
 use super::shard::InFlight;
 use super::transport::Transport;
-use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError};
+use super::upload::{self, FULL_RECEIVE_BYTES, FULL_RECEIVES, UploadError, Watch};
 use crate::endpoint;
 use crate::http::forward::append_tunnel;
-use crate::http::{FieldName, ResponseHead, Version};
+use crate::http::{FieldName, ResponseHead};
 use crate::limits;
 use crate::rt::Stream;
 
@@ -51,6 +51,8 @@ pub(super) async fn hijack<T: Transport>(
             return local::fail(context, exchange, Failure::Unreachable, &error).await;
         }
     };
+    // Who asks for a hijack takes the first head that comes for the answer (spec 60 §4.3).
+    exchange.answer.passes_interim = false;
     write_request_head(exchange, exchange.body.framing, false, Some(b"tcp"), Some(ENGINE_HOST));
     open(context, exchange, in_flight, engine, Opening::Hijack).await
 }
@@ -67,9 +69,11 @@ pub(super) async fn upgrade<T: Transport>(
     };
     context.deadline.clear();
     // An upgraded connection never serves again, and the request is not repeated: a fresh one from the start.
-    let engine = match context.shard.engine.dial().await {
-        Ok(engine) => engine,
-        Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+    let watch = Watch::of_tunnel(context.client, &context.shard.ring);
+    let engine = match watch.passed(context.shard.engine.dial()).await {
+        Ok(Ok(engine)) => engine,
+        Ok(Err(error)) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        Err(gone) => return lose(context, exchange, gone.into()).await,
     };
     write_request_head(exchange, exchange.body.framing, false, Some(&token), None);
     open(context, exchange, in_flight, engine, Opening::Upgrade { token }).await
@@ -150,13 +154,19 @@ async fn open<T: Transport>(
         Ok(used) => exchange.input_used += used,
         Err(_) => return lose(context, exchange, Lost::BadBody).await,
     }
-    let (sent, back) = engine.send(std::mem::take(&mut exchange.upstream)).await;
+    let watch = Watch::of_tunnel(context.client, &context.shard.ring);
+    let Ok((sent, back)) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await else {
+        return lose(context, exchange, Lost::ClientGone).await;
+    };
     exchange.upstream = back;
     if let Err(error) = sent {
         tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: write request to upstream failed");
         return local::fail(context, exchange, opening.unwritten(), &error).await;
     }
-    match await_answer(context, exchange, &engine).await {
+    if !exchange.body.is_complete() && !forward::go_ahead(context, exchange).await {
+        return lose(context, exchange, Lost::ClientGone).await;
+    }
+    match await_answer(context, exchange, &engine, &watch).await {
         Ok(()) => {}
         Err(Lost::Unanswered(error)) => {
             tracing::error!(path = %exchange.raw_path().escape_ascii(), %error, "hijack: read upstream response failed");
@@ -169,7 +179,7 @@ async fn open<T: Transport>(
         Opened::Tunnel => {}
         Opened::Ordinary => {
             let read = exchange.body.is_complete();
-            return forward::respond(context, exchange, Answering::Alone(engine), read).await;
+            return forward::respond(context, exchange, Answering::AskedToSwitch(engine), read).await;
         }
         Opened::Mismatch => {
             let cause = "switched to a protocol that was not asked for";
@@ -202,30 +212,29 @@ async fn await_answer<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: &Stream,
+    watch: &Watch<'_, T>,
 ) -> Result<(), Lost> {
     let unwatched = Cell::new(false);
     let mut upload_over = exchange.body.is_complete();
     let Exchange { input, input_used, head_bytes, body, upstream, answer, downstream, .. } = exchange;
-    let old_client = exchange.head.version == Version::Http10;
-    let mut waiting = (!old_client).then_some(());
+    let mut watches_end = true;
     let source = upload::Source { input, input_used, head_bytes: *head_bytes, body };
-    let mut upload = pin!(upload::run(context.client, engine, source, upstream));
+    let mut upload = pin!(upload::run(watch, engine, source, upstream));
     let mut head = pin!(await_head(context, engine, answer, downstream, &unwatched));
     poll_fn(|cx| {
         if !upload_over {
             match upload.as_mut().poll(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(()) | Err(UploadError::EngineGone)) => upload_over = true,
+                Poll::Ready(Ok(()) | Err(UploadError::EngineGone | UploadError::Unreadable)) => upload_over = true,
                 Poll::Ready(Err(UploadError::ClientGone)) => return Poll::Ready(Err(Lost::ClientGone)),
                 Poll::Ready(Err(UploadError::Malformed)) => return Poll::Ready(Err(Lost::BadBody)),
-                Poll::Ready(Err(UploadError::Unreadable)) => upload_over = true,
             }
         }
-        if upload_over && waiting.is_some() && context.client.poll_closed(cx).is_ready() {
+        if upload_over && watches_end && context.client.poll_closed(cx).is_ready() {
             if context.client.is_hung_up() {
                 return Poll::Ready(Err(Lost::ClientGone));
             }
-            waiting = None;
+            watches_end = false;
             context.deadline.set(ANSWER_AFTER_HALF_CLOSE);
         }
         match head.as_mut().poll(cx) {

@@ -3,8 +3,11 @@
 //! Counted bodies go on as they are; chunked ones are decoded and framed anew, without extensions and trailers
 //! (spec 60 §3.3). A transfer that fills its receives moves to bulk buffers of its own.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -12,7 +15,8 @@ use super::exchange::RequestBody;
 use super::transport::Transport;
 use crate::http::Framing;
 use crate::http::chunked::{self, ChunkError, Step};
-use crate::rt::{Bulk, Spool, Stream};
+use crate::limits;
+use crate::rt::{Bulk, Deadline, Ring, Spool, Stream};
 
 /// A body that has at least this much to come is worth a bulk buffer.
 pub(super) const BULK_WORTH_BYTES: u64 = 64 << 10;
@@ -32,6 +36,16 @@ pub(super) enum UploadError {
     EngineGone,
     /// The file that holds the body cannot be read.
     Unreadable,
+}
+
+/// The client left while the Engine took nothing.
+#[derive(Debug)]
+pub(super) struct ClientGone;
+
+impl From<ClientGone> for UploadError {
+    fn from(ClientGone: ClientGone) -> Self {
+        Self::ClientGone
+    }
 }
 
 /// Where the body comes from: what was received with the head, then the connection.
@@ -109,8 +123,71 @@ pub(super) fn take_bulk(body: &mut RequestBody, piece: &mut Bulk, input: &mut Ve
     Ok(())
 }
 
-/// Sends what a private file holds.
-pub(super) async fn run_file(engine: &Stream, file: &Spool) -> Result<(), UploadError> {
+/// Lets a client go that leaves while the Engine takes nothing: no connection, or no more of an upload (spec 60 §3.5).
+///
+/// Who still sends a body is watched only once nothing moves: to watch is to read ahead, which would get in the way of
+/// bulk receives.
+pub(super) struct Watch<'u, T> {
+    client: &'u T,
+    stuck: Deadline,
+    /// How long nothing moves before the client is watched.
+    patience: Duration,
+    /// Whether the client may have ended its side and still be there.
+    half_closes: bool,
+}
+
+impl<'u, T: Transport> Watch<'u, T> {
+    /// Of a client that sends its body.
+    pub(super) fn new(client: &'u T, ring: &Ring) -> Self {
+        Watch { client, stuck: Deadline::new(ring), patience: limits::STUCK_UPLOAD_TIMEOUT, half_closes: false }
+    }
+
+    /// Of a client that has sent everything.
+    pub(super) fn closely(client: &'u T, ring: &Ring) -> Self {
+        Watch { patience: Duration::ZERO, ..Self::new(client, ring) }
+    }
+
+    /// Of a client that may end its side of a tunnel before there is one.
+    pub(super) fn of_tunnel(client: &'u T, ring: &Ring) -> Self {
+        Watch { half_closes: true, ..Self::new(client, ring) }
+    }
+
+    /// Waits for the Engine to take something, for as long as the client is there.
+    ///
+    /// # Errors
+    /// [`ClientGone`]
+    pub(super) async fn passed<O>(&self, taking: impl Future<Output = O>) -> Result<O, ClientGone> {
+        self.stuck.set(self.patience);
+        let mut taking = pin!(taking);
+        let outcome = poll_fn(|cx| match taking.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            Poll::Pending if self.has_left(cx) => Poll::Ready(Err(ClientGone)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.stuck.clear();
+        outcome
+    }
+
+    fn has_left(&self, cx: &mut Context<'_>) -> bool {
+        if !self.stuck.is_reached(cx.waker()) || self.client.poll_closed(cx).is_pending() {
+            return false;
+        }
+        if !self.half_closes || self.client.is_hung_up() {
+            return true;
+        }
+        // Nothing wakes for the other half: it is looked for.
+        self.stuck.set(self.patience);
+        self.stuck.is_reached(cx.waker())
+    }
+}
+
+/// Sends what a private file holds; the file ends with it.
+pub(super) async fn run_file<T: Transport>(
+    watch: &Watch<'_, T>,
+    engine: &Stream,
+    file: Spool,
+) -> Result<(), UploadError> {
     let mut sent = 0;
     while sent < file.len() {
         let piece = file.read(sent).await.map_err(|_| UploadError::Unreadable)?;
@@ -118,14 +195,23 @@ pub(super) async fn run_file(engine: &Stream, file: &Spool) -> Result<(), Upload
             return Err(UploadError::Unreadable);
         }
         sent += piece.payload().len() as u64;
-        engine.send_bulk(piece).await.map_err(|_| UploadError::EngineGone)?;
+        watch.passed(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
     }
     Ok(())
 }
 
+/// Sends a body that is in memory.
+pub(super) async fn run_bytes<T: Transport>(
+    watch: &Watch<'_, T>,
+    engine: &Stream,
+    bytes: Vec<u8>,
+) -> Result<(), UploadError> {
+    watch.passed(engine.send(bytes)).await?.0.map_err(|_| UploadError::EngineGone)
+}
+
 /// Uploads the rest of a body.
 pub(super) async fn run<T: Transport>(
-    client: &T,
+    watch: &Watch<'_, T>,
     engine: &Stream,
     source: Source<'_>,
     out: &mut Vec<u8>,
@@ -137,7 +223,7 @@ pub(super) async fn run<T: Transport>(
         let piece = input.get(*input_used..).unwrap_or_default();
         *input_used += append_piece(body, piece, out).map_err(|_| UploadError::Malformed)?;
         if !out.is_empty() {
-            let (sent, back) = engine.send(std::mem::take(out)).await;
+            let (sent, back) = watch.passed(engine.send(std::mem::take(out))).await?;
             *out = back;
             sent.map_err(|_| UploadError::EngineGone)?;
         }
@@ -148,9 +234,9 @@ pub(super) async fn run<T: Transport>(
         input.truncate(head_bytes);
         *input_used = head_bytes;
         if body.left >= BULK_WORTH_BYTES || full >= FULL_RECEIVES {
-            return bulk(client, engine, body, input).await;
+            return bulk(watch, engine, body, input).await;
         }
-        let received = poll_fn(|cx| client.poll_receive(cx, input)).await;
+        let received = poll_fn(|cx| watch.client.poll_receive(cx, input)).await;
         match received {
             Ok(0) | Err(_) => return Err(UploadError::ClientGone),
             Ok(count) => full = if count >= FULL_RECEIVE_BYTES { full + 1 } else { 0 },
@@ -160,13 +246,13 @@ pub(super) async fn run<T: Transport>(
 
 /// Uploads through bulk buffers to the end of the body; what came behind it is put back into `input`.
 async fn bulk<T: Transport>(
-    client: &T,
+    watch: &Watch<'_, T>,
     engine: &Stream,
     body: &mut RequestBody,
     input: &mut Vec<u8>,
 ) -> Result<(), UploadError> {
     while !body.is_complete() {
-        let mut piece = poll_fn(|cx| client.poll_receive_bulk(cx)).await.map_err(|_| UploadError::ClientGone)?;
+        let mut piece = poll_fn(|cx| watch.client.poll_receive_bulk(cx)).await.map_err(|_| UploadError::ClientGone)?;
         if piece.payload().is_empty() {
             return Err(UploadError::ClientGone);
         }
@@ -175,13 +261,13 @@ async fn bulk<T: Transport>(
             if body.framing == Framing::Chunked {
                 piece.frame_as_chunk();
             }
-            engine.send_bulk(piece).await.map_err(|_| UploadError::EngineGone)?;
+            watch.passed(engine.send_bulk(piece)).await?.map_err(|_| UploadError::EngineGone)?;
         }
     }
     if body.framing == Framing::Chunked {
         let mut last = Vec::new();
         chunked::append_last(&mut last, b"");
-        engine.send(last).await.0.map_err(|_| UploadError::EngineGone)?;
+        watch.passed(engine.send(last)).await?.0.map_err(|_| UploadError::EngineGone)?;
     }
     Ok(())
 }

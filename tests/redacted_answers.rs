@@ -1,0 +1,141 @@
+//! Answers that are redacted, from an Engine that puts its messages together in strange ways, against the running
+//! product (spec 50 C, 60 §3.4).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use sockguard::scripted::Gate;
+use support::{BrokenEngine, Client, Setup, allow_everything, eventually};
+
+const PING: &str = "GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n";
+const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+/// What is redacted comes out redacted or not at all, however its message is put together (field report 29).
+#[test]
+fn redacted_answers_in_strange_messages() {
+    let whole = r#"{"Id":"c","Config":{"Env":["TOKEN=hunter2"]}}"#;
+    let length = whole.len();
+    let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{lines}\r\n");
+    let counted = |lines: &str| head(&format!("Content-Length: {length}\r\n{lines}"));
+    let chunks = format!("{length:x}\r\n{whole}\r\n0\r\n");
+    let halves = format!("10\r\n{}\r\n{:x};x=y\r\n{}\r\n0\r\n", &whole[..16], length - 16, &whole[16..]);
+    // What the Engine says, the status, and whether the client gets the edited body.
+    let table = [
+        (counted("") + whole, 200, true),
+        (format!("HTTP/1.1 103 Hints\r\nLink: <x>\r\n\r\n{}{whole}", counted("")), 200, true),
+        (
+            counted("Content-Encoding: identity\r\nETag: \"a\"\r\nDigest: sha-256=x\r\nContent-MD5: x\r\n") + whole,
+            200,
+            true,
+        ),
+        (head("Transfer-Encoding: chunked\r\n") + &chunks + "\r\n", 200, true),
+        (head("Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n") + &halves + "X-Sum: 1\r\n\r\n", 200, true),
+        (head("") + whole, 200, true),
+        // Lying lengths: what is behind the answer is nobody's, what is missing makes it worthless.
+        (counted("") + whole + GOOD, 200, true),
+        (head("Content-Length: 20\r\n") + whole, 502, false),
+        (head(&format!("Content-Length: {}\r\n", length + 1)) + whole, 502, false),
+        (head("Content-Length: 0\r\n") + whole, 200, false),
+        (head("Content-Length: 99999999999\r\n") + whole, 502, false),
+        (head("Transfer-Encoding: chunked\r\n") + &chunks, 502, false),
+        (head("Transfer-Encoding: chunked\r\n") + &chunks.replace("\r\n0", "x\r\n0") + "\r\n", 502, false),
+        (counted("Transfer-Encoding: chunked\r\n") + whole, 502, false),
+        (counted("Content-Encoding: gzip\r\n") + whole, 502, false),
+        (counted("Content-Encoding: identity\r\nContent-Encoding: br\r\n") + whole, 502, false),
+        (counted("") + &whole.replace('}', "]"), 502, false),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n".to_owned() + whole, 204, false),
+        ("HTTP/1.1 304 Not Modified\r\n\r\n".to_owned() + whole, 304, false),
+    ];
+    for (shards, method) in [(1, "GET"), (2, "GET"), (1, "HEAD")] {
+        let said = Arc::new(Mutex::new(String::new()));
+        let told = Arc::clone(&said);
+        let engine = BrokenEngine::start(move |upstream, _| {
+            while let Some(head) = upstream.request() {
+                if !head.contains("/containers/c/json") {
+                    upstream.say(GOOD);
+                    continue;
+                }
+                let said = told.lock().unwrap().clone();
+                upstream.say(&said);
+                // The end of the connection is a part of what is said.
+                if said.ends_with(whole) || said.contains("chunked") {
+                    return;
+                }
+            }
+        });
+        let proxy = Setup::new(shards, allow_everything()).redact().start(&engine.socket());
+        for (answer, status, is_edited) in &table {
+            said.lock().unwrap().clone_from(answer);
+            let mut client = proxy.connect();
+            client.send(format!("{method} /containers/c/json HTTP/1.1\r\nHost: d\r\n\r\n"));
+            if method == "HEAD" {
+                let head = client.head().unwrap();
+                assert!(!head.contains("hunter2"), "{answer:?}: {head}");
+                continue;
+            }
+            let got = client.answer().unwrap_or_else(|| panic!("no answer to {answer:?}"));
+            assert_eq!(got.status, *status, "{answer:?}: {got:?}");
+            assert!(!got.text().contains("hunter2"), "{answer:?}: {got:?}");
+            assert_eq!(got.text().contains("\"Id\":\"c\""), *is_edited, "{answer:?}: {got:?}");
+            if *is_edited {
+                assert_eq!(got.header("content-length"), Some(got.body.len().to_string().as_str()));
+                // What spoke of the Engine's bytes says nothing true of these.
+                for stale in ["transfer-encoding", "trailer", "content-encoding", "etag", "digest", "content-md5"] {
+                    assert_eq!(got.header(stale), None, "{answer:?}");
+                }
+            }
+            if *status == 204 {
+                assert_eq!(got.header("content-length"), None, "a 204 has no body to count");
+            }
+            // Nothing of it is left for the next.
+            if !got.head.contains("Connection: close") {
+                assert_eq!(client.ask(PING).text(), "OK", "{answer:?}");
+            }
+            assert_eq!(proxy.connect().ask(PING).text(), "OK", "{answer:?}");
+        }
+        proxy.must_serve();
+    }
+}
+
+/// Long answers that are read whole are few at a time: who gives up waiting for a place is let go, and those who need
+/// none are served.
+#[test]
+fn waiting_to_be_redacted_holds_nobody() {
+    let at_once = sockguard::limits::LONG_ANSWERS_AT_ONCE;
+    let finish = Gate::closed();
+    let finishes = finish.clone();
+    let engine = BrokenEngine::start(move |upstream, _| {
+        while let Some(head) = upstream.request() {
+            if !head.contains("/containers/c/json") {
+                upstream.say(GOOD);
+                continue;
+            }
+            upstream.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"Id\":");
+            finishes.pass().unwrap();
+            upstream.say("\"c\"}");
+        }
+    });
+    let proxy = Setup::new(1, allow_everything()).redact().start(&engine.socket());
+    let idle = proxy.descriptors();
+    let ask = || {
+        let mut client = proxy.connect();
+        client.send("GET /containers/c/json HTTP/1.1\r\nHost: d\r\n\r\n");
+        client
+    };
+    let reading: Vec<Client> = (0..at_once).map(|_| ask()).collect();
+    assert!(eventually(|| engine.connections() == at_once));
+    let waiting: Vec<Client> = (0..20).map(|_| ask()).collect();
+    assert!(eventually(|| engine.connections() == at_once + 20));
+    // Their heads are there; a little later they all wait.
+    proxy.must_serve();
+    drop(waiting);
+    let pooled = 1;
+    assert!(eventually(|| proxy.descriptors() <= idle + 2 * at_once + pooled), "{} of {idle}", proxy.descriptors());
+    finish.open();
+    for mut client in reading {
+        assert_eq!(client.answer().unwrap().text(), "{\"Id\":\"c\"}");
+    }
+}
