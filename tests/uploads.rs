@@ -483,8 +483,8 @@ fn who_leaves_while_the_engine_accepts_nobody_is_not_waited_for() {
         client.send(request);
         client
     };
-    let clients = [ask(upload), ask(websocket)];
-    assert!(eventually(|| proxy.descriptors() == before + 4), "{} after {before}", proxy.descriptors());
+    let clients = [ask(upload), ask(websocket), ask("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n")];
+    assert!(eventually(|| proxy.descriptors() == before + 6), "{} after {before}", proxy.descriptors());
     drop(clients);
     assert!(eventually(|| proxy.descriptors() == before), "{} after {before}", proxy.descriptors());
     let mut patient = ask(upload);

@@ -88,9 +88,14 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     let timed = endpoint::is_quick_read(exchange.method(), exchange.endpoint, exchange.query());
     let mut may_reuse = true;
     loop {
-        let (engine, reused) = match reach(context.shard, may_reuse).await {
-            Ok(reached) => reached,
-            Err(error) => return local::fail(context, exchange, Failure::Unreachable, &error).await,
+        let idle = if may_reuse { context.shard.engine.take_idle() } else { None };
+        let reused = idle.is_some();
+        let engine = match idle {
+            Some(engine) => engine,
+            None => match dial_watched(context).await {
+                Ok(engine) => engine,
+                Err(lost) => return lose(context, exchange, lost).await,
+            },
         };
         if timed {
             context.deadline.set(limits::QUICK_READ_HEADER_TIMEOUT);
@@ -108,6 +113,12 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
             Err(lost) => return lose(context, exchange, lost).await,
         }
     }
+}
+
+/// A fresh Engine connection, for as long as the client, who has sent everything, is there.
+async fn dial_watched<T: Transport>(context: &Context<'_, T>) -> Result<Stream, Lost> {
+    let watch = Watch::closely(context.client, &context.shard.ring);
+    watch.passed(context.shard.engine.dial()).await?.map_err(Lost::Unanswered)
 }
 
 /// Sends `exchange.upstream` to the Engine and waits for the head of its answer. Returns what became of the send as well:
@@ -182,14 +193,6 @@ fn may_repeat(method: &[u8], body: usize, sent: Option<&io::Result<()>>) -> bool
 /// Whether a send failed before its first byte was taken. What the Engine may have seen a part of is not sent again.
 fn took_nothing(sent: &io::Result<()>) -> bool {
     sent.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::WriteZero)
-}
-
-/// An Engine connection, and whether it has served before.
-pub(super) async fn reach(shard: &Shard, may_reuse: bool) -> io::Result<(Stream, bool)> {
-    if may_reuse && let Some(stream) = shard.engine.take_idle() {
-        return Ok((stream, true));
-    }
-    shard.engine.dial().await.map(|stream| (stream, false))
 }
 
 /// Writes the request head into `exchange.upstream`.
@@ -468,7 +471,12 @@ async fn send_first<T: Transport>(
     exchange: &mut Exchange,
     watch: &Watch<'_, T>,
 ) -> Result<Stream, Lost> {
-    let (engine, reused) = watch.passed(reach(context.shard, true)).await?.map_err(Lost::Unanswered)?;
+    let idle = context.shard.engine.take_idle();
+    let reused = idle.is_some();
+    let engine = match idle {
+        Some(engine) => engine,
+        None => watch.passed(context.shard.engine.dial()).await?.map_err(Lost::Unanswered)?,
+    };
     let (sent, back) = watch.passed(engine.send(std::mem::take(&mut exchange.upstream))).await?;
     exchange.upstream = back;
     if !reused || !took_nothing(&sent) {
