@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sockguard::json::{Reader, Splicer, Step, View};
+use sockguard::json::{Names, Reader, Splicer, Step, View};
 
 /// `POST /containers/create` as a runner sends it, brought to size with its environment.
 fn create_body(bytes: usize) -> Vec<u8> {
@@ -22,41 +22,43 @@ fn create_body(bytes: usize) -> Vec<u8> {
     body.into_bytes()
 }
 
+static HOST_CONFIG: Names<28> = Names::new([
+    "Privileged",
+    "ReadonlyRootfs",
+    "AutoRemove",
+    "NetworkMode",
+    "PidMode",
+    "IpcMode",
+    "UTSMode",
+    "UsernsMode",
+    "CgroupParent",
+    "Binds",
+    "CapAdd",
+    "CapDrop",
+    "SecurityOpt",
+    "VolumesFrom",
+    "GroupAdd",
+    "ExtraHosts",
+    "Memory",
+    "MemoryReservation",
+    "NanoCpus",
+    "CpuQuota",
+    "CpuPeriod",
+    "CpuShares",
+    "PidsLimit",
+    "Sysctls",
+    "DeviceRequests",
+    "DeviceCgroupRules",
+    "Devices",
+    "Mounts",
+]);
+
 /// The fields that a container create asks for most.
 fn judge(view: View<'_>) -> bool {
     let body = view.object().expect("object");
     let [image, user, host, labels] = body.fields(["Image", "User", "HostConfig", "Labels"]);
     let host = host.object().expect("typed").expect("present");
-    let fields = host.fields([
-        "Privileged",
-        "ReadonlyRootfs",
-        "AutoRemove",
-        "NetworkMode",
-        "PidMode",
-        "IpcMode",
-        "UTSMode",
-        "UsernsMode",
-        "CgroupParent",
-        "Binds",
-        "CapAdd",
-        "CapDrop",
-        "SecurityOpt",
-        "VolumesFrom",
-        "GroupAdd",
-        "ExtraHosts",
-        "Memory",
-        "MemoryReservation",
-        "NanoCpus",
-        "CpuQuota",
-        "CpuPeriod",
-        "CpuShares",
-        "PidsLimit",
-        "Sysctls",
-        "DeviceRequests",
-        "DeviceCgroupRules",
-        "Devices",
-        "Mounts",
-    ]);
+    let fields = host.fields_of(&HOST_CONFIG);
     let (flags, rest) = fields.split_at(3);
     let (texts, rest) = rest.split_at(6);
     let (lists, rest) = rest.split_at(7);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sockguard::json::{Field, Reader, SpliceError, Splicer, Step, Unreadable};
+use sockguard::json::{Field, Names, Reader, SpliceError, Splicer, Step, Unreadable};
 
 use super::document::{Kind, Value, folded, read};
 
 /// Field names at which a body is looked at.
 const NAMES: [&str; 6] = ["Image", "HostConfig", "Labels", "Kk", "Memory", "Ss"];
+
+static PREPARED: Names<6> = Names::new(NAMES);
 
 /// Fields whose direct keys are the user's (spec 30 §0.4).
 const DATA_MAPS: [&str; 14] = [
@@ -37,9 +39,10 @@ pub fn json_view(data: &[u8]) {
         let expected = matches!(root.kind, Kind::Object(_) | Kind::Null);
         assert_eq!(view.object().is_ok(), expected, "{shown}");
         let Ok(object) = view.object() else { return };
-        for (name, field) in NAMES.iter().zip(object.fields(NAMES)) {
-            assert_eq!(field.name(), *name);
+        for ((name, field), prepared) in NAMES.iter().zip(object.fields(NAMES)).zip(object.fields_of(&PREPARED)) {
+            assert_eq!([field.name(), prepared.name()], [*name; 2]);
             same(field, root.field(name), data);
+            same(prepared, root.field(name), data);
             same(object.field(field.name()), root.field(name), data);
         }
     });

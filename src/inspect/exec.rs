@@ -11,7 +11,7 @@ use super::stop::{Judged, NOT_INSPECTABLE, Stop, conclude, deny, deny_value, fla
 use super::text::is_root;
 use crate::endpoint::Inspector;
 use crate::glob::Glob;
-use crate::json::{Reader, Strings, TypeError, View};
+use crate::json::{Names, Reader, Strings, TypeError, View};
 
 /// Commands that are allowed, each a list of globs, one for each argument.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,10 @@ pub fn inspect_start(answer: Option<&Answer<'_>>, options: &Options, reader: &mu
     Step::Judged(outcome)
 }
 
+static CREATE: Names<3> = Names::new(["Cmd", "Privileged", "User"]);
+
 fn judge_create(view: View<'_>, options: &Options) -> Judged {
-    let [command, privileged, user] = view.object()?.fields(["Cmd", "Privileged", "User"]);
+    let [command, privileged, user] = view.object()?.fields_of(&CREATE);
     let (privileged, user) = (flag(privileged)?, text(user)?);
     match command.string() {
         Ok(line) => judge(line.unwrap_or_default().split_whitespace(), privileged, user, options),

@@ -8,7 +8,7 @@ use super::options::NetworkOptions;
 use super::reason::Quoted;
 use super::stop::{Judged, NOT_INSPECTABLE, conclude, deny, deny_value, flag, has_members, integer, read, text};
 use super::text::is_blank;
-use crate::json::{Object, Reader, TypeError, View};
+use crate::json::{Names, Object, Reader, TypeError, View};
 
 /// Drivers that the Engine brings.
 const DRIVERS: &[&str] = &["bridge", "host", "ipvlan", "macvlan", "none", "null", "overlay"];
@@ -131,18 +131,25 @@ pub(crate) struct Endpoint {
     has_driver_options: bool,
 }
 
+#[rustfmt::skip]
+static ENDPOINT: Names<11> = Names::new([
+    "IPAMConfig", "MacAddress", "Aliases", "Links", "DriverOpts", "Gateway", "IPAddress", "IPv6Gateway",
+    "GlobalIPv6Address", "IPPrefixLen", "GlobalIPv6PrefixLen",
+]);
+static ENDPOINT_IPAM: Names<3> = Names::new(["IPv4Address", "IPv6Address", "LinkLocalIPs"]);
+
 impl Endpoint {
     pub(crate) fn decode(endpoint: &Object<'_>) -> Result<Endpoint, TypeError> {
-        let [ipam, mac_address, aliases, links, driver_options] =
-            endpoint.fields(["IPAMConfig", "MacAddress", "Aliases", "Links", "DriverOpts"]);
-        let [ipv4, ipv6, link_local] =
-            ipam.object()?.unwrap_or_default().fields(["IPv4Address", "IPv6Address", "LinkLocalIPs"]);
+        #[rustfmt::skip]
+        let [
+            ipam, mac_address, aliases, links, driver_options, gateway, address, gateway6, address6, length, length6,
+        ] = endpoint.fields_of(&ENDPOINT);
+        let [ipv4, ipv6, link_local] = ipam.object()?.unwrap_or_default().fields_of(&ENDPOINT_IPAM);
         let mut has_static_address = !link_local.strings()?.is_empty();
-        let addresses = endpoint.fields(["Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address"]);
-        for address in addresses.into_iter().chain([ipv4, ipv6]) {
+        for address in [gateway, address, gateway6, address6, ipv4, ipv6] {
             has_static_address |= !is_blank(text(address)?);
         }
-        for length in endpoint.fields(["IPPrefixLen", "GlobalIPv6PrefixLen"]) {
+        for length in [length, length6] {
             has_static_address |= integer(length)? != 0;
         }
         Ok(Endpoint {

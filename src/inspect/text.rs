@@ -2,20 +2,30 @@
 //!
 //! Owns predicates on single values. None of them allocates.
 
+/// Without Unicode white space at both ends. Hardly any text has it there, so that is looked at first.
+#[inline]
+pub(crate) fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// Whether nothing is left after trimming Unicode white space.
 pub(crate) fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+    trim(text).is_empty()
 }
 
 /// Whether a namespace mode or a network name is the host's: `host` in any case, blanks around it or not.
 pub(crate) fn is_host(mode: &str) -> bool {
-    mode.trim().eq_ignore_ascii_case("host")
+    trim(mode).eq_ignore_ascii_case("host")
 }
 
 /// The container that `container:REF` names. The prefix in any case; a blank REF names none.
 pub(crate) fn shared_container(mode: &str) -> Option<&str> {
     const PREFIX: &str = "container:";
-    let mode = mode.trim();
+    let mode = trim(mode);
     let prefix = mode.get(..PREFIX.len())?;
     let container = mode.get(PREFIX.len()..)?.trim();
     (prefix.eq_ignore_ascii_case(PREFIX) && !container.is_empty()).then_some(container)
@@ -24,7 +34,7 @@ pub(crate) fn shared_container(mode: &str) -> Option<&str> {
 /// Whether a container or exec with this user runs as root. No user is root; so is every spelling of zero that the
 /// Engine's integer parser takes, padded and signed (spec 30 §15 gap 13).
 pub(crate) fn is_root(user: &str) -> bool {
-    let name = user.split(':').next().unwrap_or_default().trim();
+    let name = trim(user.split(':').next().unwrap_or_default());
     let digits = name.strip_prefix(['+', '-']).unwrap_or(name);
     let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
     name.is_empty() || is_zero || name.eq_ignore_ascii_case("root")

@@ -29,19 +29,85 @@ fn single(mut mapped: impl Iterator<Item = char>) -> Option<char> {
 #[inline]
 pub(crate) fn names(key: &str, name: &str) -> bool {
     debug_assert!(name.is_ascii());
-    if key.is_ascii() { names_ascii(key, name) } else { names_folded(key, name) }
+    names_ascii(key, name) || !is_ascii(key) && names_folded(key, name)
 }
 
-/// The same for a key that is known to be ASCII.
+/// The same for a key that is ASCII; another names nothing here.
 #[inline]
 pub(crate) fn names_ascii(key: &str, name: &str) -> bool {
-    key.len() == name.len() && key.as_bytes().eq_ignore_ascii_case(name.as_bytes())
+    if key.len() != name.len() {
+        return false;
+    }
+    match (Ends::of(key.as_bytes()), Ends::of(name.as_bytes())) {
+        (Some(ends), Some(others)) if !ends.may_name(others) => false,
+        // Hardly any key comes in another case than its name.
+        (Some(ends), Some(others)) if ends == others => true,
+        _ => key.eq_ignore_ascii_case(name),
+    }
 }
 
 /// The same for a key that is not. Hardly any such key comes, and it need not be quick.
 #[cold]
 pub(crate) fn names_folded(key: &str, name: &str) -> bool {
     key.chars().map(fold).eq(name.chars().map(fold))
+}
+
+/// Whether all of `key` is ASCII, quickly for the few bytes that a key has.
+#[inline]
+pub(crate) fn is_ascii(key: &str) -> bool {
+    match Ends::of(key.as_bytes()) {
+        Some(ends) => ends.is_ascii(),
+        None => key.is_ascii(),
+    }
+}
+
+/// Bit 5 of each byte, in which the cases of ASCII letters differ.
+pub(crate) const CASE: u64 = 0x2020_2020_2020_2020;
+
+/// The bit of each byte that no ASCII character has.
+pub(crate) const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// Up to sixteen bytes as two words, which overlap or repeat what is between them: two strings of one length are equal
+/// if both words are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ends {
+    pub(crate) head: u64,
+    pub(crate) tail: u64,
+}
+
+impl Ends {
+    /// `None`: there are more bytes than that.
+    #[inline(always)]
+    pub(crate) const fn of(bytes: &[u8]) -> Option<Ends> {
+        let [head, tail] = if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            if bytes.len() > 16 {
+                return None;
+            }
+            [u64::from_le_bytes(*head), u64::from_le_bytes(*tail)]
+        } else if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            [u32::from_le_bytes(*head) as u64, u32::from_le_bytes(*tail) as u64]
+        } else {
+            match *bytes {
+                [first, second, third, ..] => [first as u64 | (second as u64) << 8, third as u64],
+                [first, second] => [first as u64, second as u64],
+                [first] => [first as u64, 0],
+                [] => [0, 0],
+            }
+        };
+        Some(Ends { head, tail })
+    }
+
+    /// Whether the strings, of one length, are the same or differ in bit 5 alone: in the case of letters, or between
+    /// a few other characters.
+    #[inline(always)]
+    pub(crate) fn may_name(self, name: Ends) -> bool {
+        ((self.head ^ name.head) | (self.tail ^ name.tail)) & !CASE == 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_ascii(self) -> bool {
+        (self.head | self.tail) & NOT_ASCII == 0
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +155,35 @@ mod tests {
             assert_eq!(names(key, "HostConfig"), is, "{key}");
         }
         assert!(names("Networ\u{212a}Mode", "NetworkMode"));
+        assert!(names("\u{212a}ey\u{17f}", "Keys"));
+        assert!(names("DEVICE\u{17f}AndMoreOfThem", "DevicesAndMoreOfThem"));
+    }
+
+    /// Bit 5 joins the cases of letters and nothing else, however long the key is and wherever the byte stands.
+    #[test]
+    fn ascii_keys_name_fields_in_any_case_alone() {
+        let alphabet: String = ('a'..='z').chain('A'..='Z').collect();
+        for length in 0..40 {
+            let name = alphabet.get(..length).unwrap();
+            assert!(names_ascii(name, name) && names_ascii(&name.to_uppercase(), name), "{name}");
+            assert!(!names_ascii(alphabet.get(..length + 1).unwrap(), name), "{name}");
+            for place in 0..length {
+                for byte in 0..0x80 {
+                    let mut key = name.as_bytes().to_vec();
+                    key[place] = byte;
+                    let key = String::from_utf8(key).unwrap();
+                    assert_eq!(names_ascii(&key, name), key.eq_ignore_ascii_case(name), "{key:?} {name}");
+                    let mut other = name.as_bytes().to_vec();
+                    other[place] = byte ^ 0x20;
+                    let other = String::from_utf8(other).unwrap();
+                    assert_eq!(names_ascii(&key, &other), key.eq_ignore_ascii_case(&other), "{key:?} {other:?}");
+                }
+                let mut key = name.to_owned();
+                key.replace_range(place..=place, "\u{e9}");
+                assert!(!is_ascii(&key), "{key}");
+                assert!(is_ascii(name), "{name}");
+            }
+        }
         assert!(names("\u{212a}ey\u{17f}", "Keys"));
     }
 }

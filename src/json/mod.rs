@@ -25,4 +25,4 @@ pub(crate) mod walk;
 pub use reader::{Reader, Unreadable, View};
 pub use splice::{SpliceError, Splicer, Step};
 pub use tokens::Malformed;
-pub use value::{Field, Object, StringMap, Strings, TypeError};
+pub use value::{Field, Names, Object, StringMap, Strings, TypeError};

@@ -124,6 +124,32 @@ fn keys_are_found_in_any_case() {
     }
 }
 
+#[test]
+fn prepared_names_find_what_single_names_find() {
+    // Of one length and of different ones; of up to three, seven, sixteen and more bytes.
+    const ALL: [&str; 9] =
+        ["Ss", "Kk", "Cmd", "Tty", "Memory", "Mounts", "BlkioWeightDevi", "DeviceCgroupRules", "MemoryReservation"];
+    static PREPARED: Names<9> = Names::new(ALL);
+    let folding = |name: &str| name.replace('s', "\u{17f}").replace('k', "\u{212a}");
+    let mut keys: Vec<String> =
+        ["", "s", "Cme", "cm", "Memora", "m\u{e9}mory", "DeviceCgroupRulet", "_____"].map(String::from).into();
+    for name in ALL {
+        keys.extend([name.to_owned(), name.to_uppercase(), name.to_lowercase(), folding(name), format!("{name}x")]);
+        keys.push(name.replace('e', "\\u0045"));
+    }
+    for key in keys {
+        let body = format!(r#"{{"other":[{{"Cmd":2}}],"{key}":1,"another":"Tty"}}"#);
+        let agreed = judge(body.as_bytes(), |view| {
+            let object = view.object().unwrap();
+            let singly = ALL.map(|name| (name, object.field(name).integer()));
+            let prepared = object.fields_of(&PREPARED).map(|field| (field.name(), field.integer()));
+            let together = object.fields(ALL).map(|field| (field.name(), field.integer()));
+            singly == prepared && singly == together
+        });
+        assert_eq!(agreed, Ok(true), "{body}");
+    }
+}
+
 /// Spec 30 §0.3: per kind of field, what is accepted and as what. `None` is a type error.
 #[test]
 fn types_are_exact() {
@@ -303,7 +329,7 @@ fn ambiguous_keys_are_refused_outside_data_maps() {
 
 #[test]
 fn duplicates_are_found_among_any_number_of_keys() {
-    for count in [2, 23, 24, 25, 26, 100, 5_000] {
+    for count in [2, 23, 24, 25, 26, 95, 96, 97, 100, 5_000] {
         let keys: Vec<String> = (0..count).map(|n| format!("\"key{n}\":{n}")).collect();
         let unique = format!("{{{}}}", keys.join(","));
         assert!(readable(&unique), "{count}");

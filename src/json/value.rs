@@ -4,9 +4,11 @@
 //! `null` and absent are the same; a wrong type is an error wherever an inspector looks, and nobody's business where
 //! none does. Every list is checked whole before its first element is handed out.
 
+use std::slice;
+
 use simd_json::{Node, StaticNode};
 
-use super::fold;
+use super::fold::{self, Ends};
 
 /// A field that is looked at has a type that the Engine would refuse, or read differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -34,9 +36,13 @@ impl<'v> Field<'v> {
         Field::new("(root)", nodes)
     }
 
+    const fn absent(name: &'static str) -> Field<'v> {
+        Field { name, nodes: &[] }
+    }
+
     fn new(name: &'static str, nodes: Nodes<'v>) -> Field<'v> {
         match nodes {
-            [Node::Static(StaticNode::Null), ..] => Field { name, nodes: &[] },
+            [Node::Static(StaticNode::Null), ..] => Field::absent(name),
             _ => Field { name, nodes },
         }
     }
@@ -150,7 +156,9 @@ impl<'v> Field<'v> {
     pub fn string_map(self) -> Result<StringMap<'v>, TypeError> {
         const EXPECTED: &str = "an object of strings";
         let members = self.members(EXPECTED)?;
-        match members.clone().all(|(_, value)| text(value).is_some()) {
+        // Strings and nulls are one node each, as their keys are.
+        let (pairs, rest) = members.rest.as_chunks();
+        match rest.is_empty() && pairs.iter().all(|[_, value]| text(slice::from_ref(value)).is_some()) {
             true => Ok(StringMap { members }),
             false => self.wrong(EXPECTED),
         }
@@ -249,15 +257,20 @@ impl<'v> Object<'v> {
 
     /// Several fields in one pass over the object, in the order of `names`.
     pub fn fields<const N: usize>(&self, names: [&'static str; N]) -> [Field<'v>; N] {
-        let mut fields = names.map(|name| Field { name, nodes: &[] });
+        let mut fields = names.map(Field::absent);
         for (key, nodes) in self.members.clone() {
-            // Two loops: most of the time goes into comparing lengths, which wants no call.
-            let field = if key.is_ascii() {
-                fields.iter_mut().find(|field| fold::names_ascii(key, field.name))
-            } else {
-                fields.iter_mut().find(|field| fold::names_folded(key, field.name))
-            };
-            if let Some(field) = field {
+            if let Some(field) = fields.iter_mut().find(|field| fold::names(key, field.name)) {
+                *field = Field::new(field.name, nodes);
+            }
+        }
+        fields
+    }
+
+    /// The same, for the bodies that come most: the names are prepared once.
+    pub fn fields_of<const N: usize>(&self, names: &'static Names<N>) -> [Field<'v>; N] {
+        let mut fields = names.absent;
+        for (key, nodes) in self.members.clone() {
+            if let Some(field) = names.position(key).and_then(|position| fields.get_mut(position)) {
                 *field = Field::new(field.name, nodes);
             }
         }
@@ -272,6 +285,74 @@ impl<'v> Object<'v> {
     /// The keys as they came, escapes resolved.
     pub fn keys(&self) -> impl Iterator<Item = &'v str> {
         self.members.clone().map(|(key, _)| key)
+    }
+}
+
+/// Names of fields, prepared for looking keys up among them.
+#[derive(Debug)]
+pub struct Names<const N: usize> {
+    /// What an object without any of them gives.
+    absent: [Field<'static>; N],
+    /// The bytes of each, as far as they fit.
+    ends: [Ends; N],
+    /// By the length of a key, the names that have it: bit `n` stands for name `n`.
+    by_length: [u32; NAME_MAX_BYTES + 1],
+}
+
+/// The longest name that [`Names`] takes.
+const NAME_MAX_BYTES: usize = 31;
+
+impl<const N: usize> Names<N> {
+    /// Prepares up to 32 names, each of ASCII and of at most 31 bytes. Panics on others: it is there for statics.
+    #[must_use]
+    pub const fn new(names: [&'static str; N]) -> Names<N> {
+        assert!(N <= 32, "too many names");
+        let mut prepared = Names {
+            absent: [Field::absent(""); N],
+            ends: [Ends { head: 0, tail: 0 }; N],
+            by_length: [0; NAME_MAX_BYTES + 1],
+        };
+        let mut n = 0;
+        while n < N {
+            let name = names[n];
+            assert!(name.is_ascii() && name.len() <= NAME_MAX_BYTES, "a name is not ASCII, or too long");
+            prepared.absent[n] = Field::absent(name);
+            if let Some(ends) = Ends::of(name.as_bytes()) {
+                prepared.ends[n] = ends;
+            }
+            prepared.by_length[name.len()] |= 1 << n;
+            n += 1;
+        }
+        prepared
+    }
+
+    /// Which of the names `key` means.
+    #[inline(always)]
+    pub(super) fn position(&self, key: &str) -> Option<usize> {
+        let Some(ends) = Ends::of(key.as_bytes()) else { return self.position_of_long(key) };
+        let mut candidates = self.by_length.get(key.len()).copied().unwrap_or_default();
+        while candidates != 0 {
+            let position = candidates.trailing_zeros() as usize;
+            let (name, field) = (self.ends.get(position)?, self.absent.get(position)?);
+            if ends.may_name(*name) && (ends == *name || key.eq_ignore_ascii_case(field.name)) {
+                return Some(position);
+            }
+            candidates &= candidates - 1;
+        }
+        if ends.is_ascii() { None } else { self.position_folded(key) }
+    }
+
+    /// The same for a key of more bytes than [`Ends`] hold.
+    fn position_of_long(&self, key: &str) -> Option<usize> {
+        let candidates = self.by_length.get(key.len()).copied().unwrap_or_default();
+        let is_it = |n: &usize| self.absent.get(*n).is_some_and(|field| key.eq_ignore_ascii_case(field.name));
+        let found = if candidates == 0 { None } else { (0..N).filter(|n| candidates >> n & 1 == 1).find(is_it) };
+        if found.is_some() || key.is_ascii() { found } else { self.position_folded(key) }
+    }
+
+    #[cold]
+    fn position_folded(&self, key: &str) -> Option<usize> {
+        self.absent.iter().position(|field| fold::names_folded(key, field.name))
     }
 }
 
@@ -358,10 +439,10 @@ impl<'v> Iterator for Members<'v> {
 }
 
 /// How many nodes the first value of `nodes` takes, itself included.
-#[inline]
+#[inline(always)]
 fn span(nodes: Nodes<'_>) -> Option<usize> {
-    match nodes.first()? {
-        Node::String(_) | Node::Static(_) => Some(1),
-        Node::Object { count, .. } | Node::Array { count, .. } => count.checked_add(1),
-    }
+    Some(match nodes.first()? {
+        Node::String(_) | Node::Static(_) => 1,
+        Node::Object { count, .. } | Node::Array { count, .. } => count.saturating_add(1),
+    })
 }

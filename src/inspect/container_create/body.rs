@@ -5,7 +5,7 @@
 
 use crate::inspect::network::Endpoint;
 use crate::inspect::stop::{flag, integer, text};
-use crate::json::{Field, Object, StringMap, Strings, TypeError, View};
+use crate::json::{Field, Names, Object, StringMap, Strings, TypeError, View};
 
 /// The body.
 #[derive(Debug)]
@@ -53,10 +53,11 @@ pub(super) struct HostConfig<'d> {
     pub(super) pids_limit: i64,
 }
 
+static BODY: Names<6> = Names::new(["Image", "User", "Labels", "MacAddress", "HostConfig", "NetworkingConfig"]);
+
 impl<'d> Body<'d> {
     pub(super) fn decode(view: View<'d>) -> Result<Body<'d>, TypeError> {
-        let [image, user, labels, mac_address, host, networking] =
-            view.object()?.fields(["Image", "User", "Labels", "MacAddress", "HostConfig", "NetworkingConfig"]);
+        let [image, user, labels, mac_address, host, networking] = view.object()?.fields_of(&BODY);
         text(image)?;
         let endpoints = networking.object()?.unwrap_or_default().field("EndpointsConfig");
         endpoints.object_map()?.try_for_each(|(_, endpoint)| Endpoint::decode(&endpoint).map(drop))?;
@@ -70,6 +71,15 @@ impl<'d> Body<'d> {
     }
 }
 
+/// In the order in which they are decoded.
+#[rustfmt::skip]
+static HOST_CONFIG: Names<28> = Names::new([
+    "Privileged", "NetworkMode", "PidMode", "IpcMode", "UsernsMode", "UTSMode", "Sysctls", "VolumesFrom",
+    "CgroupParent", "GroupAdd", "ExtraHosts", "DeviceRequests", "DeviceCgroupRules", "Devices", "Binds", "Mounts",
+    "VolumeDriver", "SecurityOpt", "CapAdd", "CapDrop", "ReadonlyRootfs", "Memory", "MemoryReservation", "NanoCpus",
+    "CpuQuota", "CpuPeriod", "CpuShares", "PidsLimit",
+]);
+
 impl<'d> HostConfig<'d> {
     fn decode(host: &Object<'d>) -> Result<HostConfig<'d>, TypeError> {
         // One pass over the members for all of them.
@@ -79,12 +89,7 @@ impl<'d> HostConfig<'d> {
             group_add, extra_hosts, device_requests, device_cgroup_rules, devices, binds, mounts, volume_driver,
             security_opt, cap_add, cap_drop, readonly_rootfs, memory, memory_reservation, nano_cpus, cpu_quota,
             cpu_period, cpu_shares, pids_limit,
-        ] = host.fields([
-            "Privileged", "NetworkMode", "PidMode", "IpcMode", "UsernsMode", "UTSMode", "Sysctls", "VolumesFrom",
-            "CgroupParent", "GroupAdd", "ExtraHosts", "DeviceRequests", "DeviceCgroupRules", "Devices", "Binds", "Mounts",
-            "VolumeDriver", "SecurityOpt", "CapAdd", "CapDrop", "ReadonlyRootfs", "Memory", "MemoryReservation", "NanoCpus",
-            "CpuQuota", "CpuPeriod", "CpuShares", "PidsLimit",
-        ]);
+        ] = host.fields_of(&HOST_CONFIG);
         device_requests.objects()?.try_for_each(|request| DeviceRequest::decode(&request).map(drop))?;
         devices.objects()?.try_for_each(|device| path_on_host(&device).map(drop))?;
         mounts.objects()?.try_for_each(|mount| Mount::decode(&mount).map(drop))?;
@@ -154,11 +159,14 @@ pub(crate) struct Mount<'d> {
     pub(crate) driver_options: StringMap<'d>,
 }
 
+static MOUNT: Names<3> = Names::new(["Type", "Source", "VolumeOptions"]);
+static DRIVER_CONFIG: Names<2> = Names::new(["Name", "Options"]);
+
 impl<'d> Mount<'d> {
     pub(crate) fn decode(mount: &Object<'d>) -> Result<Mount<'d>, TypeError> {
-        let [kind, source, volume] = mount.fields(["Type", "Source", "VolumeOptions"]);
+        let [kind, source, volume] = mount.fields_of(&MOUNT);
         let driver = volume.object()?.unwrap_or_default().field("DriverConfig");
-        let [name, options] = driver.object()?.unwrap_or_default().fields(["Name", "Options"]);
+        let [name, options] = driver.object()?.unwrap_or_default().fields_of(&DRIVER_CONFIG);
         Ok(Mount {
             kind: text(kind)?,
             source: text(source)?,

@@ -21,13 +21,14 @@ use super::options::{ContainerCreateOptions, ImageTrust, Options, VolumeOptions}
 use super::paths::{PathPrefixes, bind_source, clean_absolute};
 use super::reason::Quoted;
 use super::security::SecurityOptions;
-use super::stop::{Judged, Stop, conclude, deny, deny_value, read};
-use super::text::{is_blank, is_host, is_root, shared_container};
+use super::stop::{Judged, Stop, conclude, deny, deny_value, read, text};
+use super::text::{is_blank, is_host, is_root, shared_container, trim};
 use crate::json::Reader;
 
 /// Judges a body that is not empty.
 pub fn inspect(body: &[u8], options: &Options, reader: &mut Reader) -> Outcome {
-    let judged = read(reader, body, |view| judge(&Body::decode(view)?, options));
+    // By reference: what was decoded is large, and wants no second place.
+    let judged = read(reader, body, |view| judge(Body::decode(view).as_ref().map_err(|error| *error)?, options));
     conclude(judged, "container create", "malformed JSON request body")
 }
 
@@ -186,15 +187,12 @@ fn judge_sources(host: &HostConfig<'_>, allowed: &PathPrefixes) -> Judged {
         judge_source(bind_source(bind), allowed)?;
     }
     for mount in host.mounts.objects()? {
-        judge_bind_mount(&Mount::decode(&mount)?, allowed)?;
+        // What is no absolute path is no host path; the Engine refuses it.
+        if trim(text(mount.field("Type"))?).eq_ignore_ascii_case("bind") {
+            judge_source(clean_absolute(text(mount.field("Source"))?), allowed)?;
+        }
     }
     Ok(())
-}
-
-/// The source of a mount of type bind. What is no absolute path is no host path; the Engine refuses it.
-fn judge_bind_mount(mount: &Mount<'_>, allowed: &PathPrefixes) -> Judged {
-    let is_bind = mount.kind.trim().eq_ignore_ascii_case("bind");
-    judge_source(clean_absolute(mount.source).filter(|_| is_bind), allowed)
 }
 
 /// A host path that is mounted.
@@ -212,7 +210,7 @@ fn judge_mounts(host: &HostConfig<'_>, options: &ContainerCreateOptions, volume:
     judge_volume_driver(host.volume_driver, volume)?;
     for mount in host.mounts.objects()? {
         let mount = Mount::decode(&mount)?;
-        let kind = mount.kind.trim();
+        let kind = trim(mount.kind);
         let is = |name: &str| kind.eq_ignore_ascii_case(name);
         if is("image") && options.image_trust == ImageTrust::Enforce {
             let source = Quoted(mount.source);
@@ -237,7 +235,7 @@ pub(crate) fn judge_mount_driver(mount: &Mount<'_>, options: &VolumeOptions) -> 
 }
 
 fn judge_volume_driver(driver: &str, options: &VolumeOptions) -> Judged {
-    if options.allow_custom_drivers || is_blank(driver) || driver.trim().eq_ignore_ascii_case("local") {
+    if options.allow_custom_drivers || is_blank(driver) || trim(driver).eq_ignore_ascii_case("local") {
         return Ok(());
     }
     deny_value(format_args!("volume driver {} is not allowed", Quoted(driver)))
@@ -295,7 +293,7 @@ fn judge_requirements(body: &Body<'_>, options: &ContainerCreateOptions) -> Judg
     if options.require_readonly_rootfs && !host.readonly_rootfs {
         return deny("read-only root filesystem is required (set HostConfig.ReadonlyRootfs to true)");
     }
-    let drops_all = || host.cap_drop.clone().any(|name| name.trim().eq_ignore_ascii_case("ALL"));
+    let drops_all = || host.cap_drop.clone().any(|name| trim(name).eq_ignore_ascii_case("ALL"));
     if options.require_drop_all_capabilities && !drops_all() {
         return deny("HostConfig.CapDrop must include \"ALL\"");
     }
