@@ -193,6 +193,6 @@ mod tests {
             size_of::<F>()
         }
         let bytes = size(serve::<crate::rt::Stream>);
-        assert!(bytes <= 1280, "{bytes} bytes");
+        assert!(bytes <= 1152, "{bytes} bytes");
     }
 }

@@ -88,14 +88,14 @@ async fn short<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange) 
     let timed = endpoint::is_quick_read(exchange.method(), exchange.endpoint, exchange.query());
     let mut may_reuse = true;
     loop {
-        let idle = if may_reuse { context.shard.engine.take_idle() } else { None };
-        let reused = idle.is_some();
-        let engine = match idle {
-            Some(engine) => engine,
-            None => match dial_watched(context).await {
-                Ok(engine) => engine,
+        let (engine, reused) = if may_reuse && let Some(idle) = context.shard.engine.take_idle() {
+            (idle, true)
+        } else {
+            // Aside: it is rare, and idle connections would pay for what it holds.
+            match Box::pin(dial_watched(context)).await {
+                Ok(fresh) => (fresh, false),
                 Err(lost) => return lose(context, exchange, lost).await,
-            },
+            }
         };
         if timed {
             context.deadline.set(limits::QUICK_READ_HEADER_TIMEOUT);
@@ -130,37 +130,38 @@ async fn ask<T: Transport>(
     exchange: &mut Exchange,
     engine: &Stream,
 ) -> (Option<io::Result<()>>, Result<(), Lost>) {
-    let (mut sent, mut answered) = (None, None);
+    let mut sent = None;
     let watched = Cell::new(true);
     let mut sending = pin!(engine.send_silently(std::mem::take(&mut exchange.upstream)));
-    let mut answer = pin!(await_head(context, engine, &mut exchange.answer, &mut exchange.downstream, &watched));
-    let answered = poll_fn(|cx| {
-        if sent.is_none()
-            && let Poll::Ready((outcome, back)) = sending.as_mut().poll(cx)
-        {
-            (sent, exchange.upstream) = (Some(outcome), back);
-        }
-        if answered.is_none()
-            && let Poll::Ready(outcome) = answer.as_mut().poll(cx)
-        {
-            answered = Some(outcome);
-        }
-        match answered.take() {
-            // It has answered before it took everything, and goes on taking.
-            Some(Ok(())) if sent.is_none() => {
-                if context.client.poll_closed(cx).is_ready() {
-                    return Poll::Ready(Err(Lost::ClientGone));
-                }
-                sending.be_heard();
-                answered = Some(Ok(()));
-                Poll::Pending
+    {
+        let mut answer = pin!(await_head(context, engine, &mut exchange.answer, &mut exchange.downstream, &watched));
+        let answered = poll_fn(|cx| {
+            if sent.is_none()
+                && let Poll::Ready((outcome, back)) = sending.as_mut().poll(cx)
+            {
+                (sent, exchange.upstream) = (Some(outcome), back);
             }
-            Some(outcome) => Poll::Ready(outcome),
-            None => Poll::Pending,
+            answer.as_mut().poll(cx)
+        })
+        .await;
+        if sent.is_some() || answered.is_err() {
+            return (sent, answered);
         }
+    }
+    // It has answered before it took everything, and goes on taking.
+    sending.be_heard();
+    let taken = poll_fn(|cx| match sending.as_mut().poll(cx) {
+        Poll::Ready(taken) => Poll::Ready(Some(taken)),
+        Poll::Pending => context.client.poll_closed(cx).map(|()| None),
     })
     .await;
-    (sent, answered)
+    match taken {
+        Some((outcome, back)) => {
+            exchange.upstream = back;
+            (Some(outcome), Ok(()))
+        }
+        None => (None, Err(Lost::ClientGone)),
+    }
 }
 
 /// Writes head and body into `exchange.upstream`; returns the length of the body.

@@ -105,13 +105,15 @@ pub(super) struct Inner {
 
 /// A handle on the shard's ring; cheap to clone.
 #[derive(Clone)]
-pub struct Ring {
-    inner: Rc<RefCell<Inner>>,
+pub struct Ring(Rc<Shared>);
+
+struct Shared {
+    inner: RefCell<Inner>,
     /// A task is ready that the turn has not seen: it must not wait.
-    marked: Rc<Cell<bool>>,
-    draining: Rc<Cell<bool>>,
+    marked: Cell<bool>,
+    draining: Cell<bool>,
     /// Runs once a turn, before the wait.
-    before_wait: Rc<RefCell<Option<Hook>>>,
+    before_wait: RefCell<Option<Hook>>,
 }
 
 type Hook = Box<dyn FnMut()>;
@@ -146,36 +148,36 @@ impl Ring {
             delivered: Vec::new(),
             bounds_multishot,
         };
-        Ok(Ring {
-            inner: Rc::new(RefCell::new(inner)),
-            marked: Rc::default(),
-            draining: Rc::default(),
-            before_wait: Rc::default(),
-        })
+        Ok(Ring(Rc::new(Shared {
+            inner: RefCell::new(inner),
+            marked: Cell::default(),
+            draining: Cell::default(),
+            before_wait: RefCell::default(),
+        })))
     }
 
     pub(super) fn inner(&self) -> RefMut<'_, Inner> {
-        self.inner.borrow_mut()
+        self.0.inner.borrow_mut()
     }
 
     /// The present, as of the current turn.
     pub fn now(&self) -> Instant {
-        self.inner.borrow().now
+        self.0.inner.borrow().now
     }
 
     /// Keeps the next turn from waiting: a task was woken.
     pub(super) fn mark(&self) {
-        self.marked.set(true);
+        self.0.marked.set(true);
     }
 
     /// Whether the shard is asked to finish: connections without a request in flight should close.
     pub fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.0.draining.get()
     }
 
     /// Asks every connection to finish.
     pub fn drain(&self) {
-        self.draining.set(true);
+        self.0.draining.set(true);
         self.wake_all();
     }
 
@@ -183,7 +185,7 @@ impl Ring {
     pub fn wake_all(&self) {
         let mut wakers = Vec::new();
         {
-            let mut inner = self.inner.borrow_mut();
+            let mut inner = self.0.inner.borrow_mut();
             wakers.extend(inner.sockets.iter_mut().filter_map(|(_, socket)| socket.waker.take()));
             wakers.extend(inner.acceptors.iter_mut().filter_map(|(_, acceptor)| acceptor.waker.take()));
         }
@@ -194,7 +196,7 @@ impl Ring {
     /// Ends every connection of the shard: whatever waits on one sees it fail.
     pub fn fail_all(&self) {
         let mut wakers = Vec::new();
-        for (_, socket) in &mut self.inner.borrow_mut().sockets {
+        for (_, socket) in &mut self.0.inner.borrow_mut().sockets {
             socket.ended = Some(End::Failed(libc::ECONNABORTED));
             wakers.extend(socket.waker.take());
             // SAFETY: a socket's descriptor is open for as long as it has an entry.
@@ -208,23 +210,23 @@ impl Ring {
 
     /// Connections and other sockets that are open on this ring.
     pub fn open_sockets(&self) -> usize {
-        self.inner.borrow().sockets.len()
+        self.0.inner.borrow().sockets.len()
     }
 
     /// Has `hook` run once a turn, after the tasks and before the wait: the place to hand over what they collected.
     pub fn set_before_wait(&self, hook: impl FnMut() + 'static) {
-        *self.before_wait.borrow_mut() = Some(Box::new(hook));
+        *self.0.before_wait.borrow_mut() = Some(Box::new(hook));
     }
 
     /// Submits what was queued, waits for a completion (or the next deadline, unless a task is ready), and wakes the
     /// tasks that the completions belong to.
     pub(super) fn turn(&self, wakers: &mut Vec<Waker>) -> io::Result<()> {
-        if let Some(hook) = self.before_wait.borrow_mut().as_mut() {
+        if let Some(hook) = self.0.before_wait.borrow_mut().as_mut() {
             hook();
         }
-        let ready = self.marked.replace(false);
+        let ready = self.0.marked.replace(false);
         {
-            let mut inner = self.inner.borrow_mut();
+            let mut inner = self.0.inner.borrow_mut();
             inner.put_aside();
             inner.submit(!ready)?;
             inner.now = Instant::now();
