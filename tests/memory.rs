@@ -71,6 +71,31 @@ fn transfers_pass_through_without_staying() {
     });
 }
 
+/// A hundred long lists at once: a few are read at a time, the other clients wait their turn (spec 50 C5).
+#[test]
+fn long_lists_wait_for_one_another() {
+    const CLIENTS: usize = 100;
+    let list = format!("[{}]", vec![r#"{"Id":"c","Mounts":[{"Source":"/planted"}]}"#; 24_000].join(","));
+    assert!(list.len() > 1 << 20);
+    let (_folder, engine) = engine();
+    engine.on("GET", "/containers/json", Answer::json(200, list));
+    let proxy = Setup::new(1, allow(&["GET /**"])).redact().start(engine.socket());
+    let grown = growth(&proxy, || {
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| {
+                    let mut client = proxy.connect();
+                    client.send("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n");
+                    let answer = client.answer().unwrap();
+                    assert_eq!(answer.status, 200);
+                    assert!(!answer.text().contains("planted"));
+                });
+            }
+        });
+    });
+    assert!(grown < 48 * MIB, "{grown} KiB for {CLIENTS} lists");
+}
+
 #[test]
 fn idle_tunnels_cost_little() {
     on_shards(|shards| {

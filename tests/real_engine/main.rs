@@ -424,12 +424,17 @@ fn answers_show_no_planted_value() {
     let guarded = Guarded::strict();
     let container = guarded.named(Kind::Container);
     let volume = guarded.named(Kind::Volume);
+    let network = guarded.named(Kind::Network);
+    // Another subnet in each run: one that an earlier run left behind must not be in the way.
+    let prefix = format!("10.{}.{}.", 64 + std::process::id() % 64, std::process::id() / 64 % 256);
+    guarded.direct(&["network", "create", "--subnet", &format!("{prefix}0/24"), &network]).ok();
     let mount = format!("{}:/data", &*volume);
     let run = ["run", "--detach", "--interactive", "--name", &container, "-e", "TOKEN=planted-value", "-v", &mount];
     guarded.docker(&[run.as_slice(), &[IMAGE, "cat"]].concat()).ok();
+    guarded.direct(&["network", "connect", &network, &container]).ok();
     let direct = guarded.direct(&["inspect", &container]).ok();
     let mountpoint = guarded.direct(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume]).ok();
-    let secrets = ["planted-value", mountpoint.trim()];
+    let secrets = ["planted-value", mountpoint.trim(), &prefix];
     assert!(secrets.iter().all(|secret| direct.contains(secret)), "the Engine does not have what was planted");
     let shown = [
         guarded.docker(&["inspect", &container]).ok(),
@@ -437,6 +442,8 @@ fn answers_show_no_planted_value() {
         guarded.docker(&["ps", "--no-trunc", "--format", "{{json .}}"]).ok(),
         guarded.docker(&["system", "df", "-v"]).ok(),
         guarded.docker(&["network", "inspect", "none"]).ok(),
+        guarded.docker(&["network", "inspect", &network]).ok(),
+        guarded.docker(&["volume", "ls", "--format", "{{json .}}"]).ok(),
         guarded.docker(&["info"]).ok(),
     ];
     for text in &shown {
