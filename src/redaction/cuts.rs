@@ -109,8 +109,8 @@ impl Cuts {
         received_len.saturating_add_signed(self.growth)
     }
 
-    /// The edited answer as slices in order, for vectored output. None of them is empty. At most twice
-    /// [`len`](Self::len) plus one.
+    /// The edited answer as slices in order, for output without a copy; the proxy joins them with
+    /// [`apply`](Self::apply). None of them is empty. At most twice [`len`](Self::len) plus one.
     pub fn pieces<'p>(&'p self, received: &'p [u8]) -> impl Iterator<Item = &'p [u8]> {
         let starts = std::iter::once(0).chain(self.cuts.iter().map(|cut| cut.end as usize));
         let ends = self.cuts.iter().map(|cut| cut.start as usize).chain(std::iter::once(received.len()));

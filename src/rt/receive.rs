@@ -98,6 +98,14 @@ impl Socket {
     fn waiting_bytes(&self) -> usize {
         self.inbox.len() - self.inbox_start + self.fresh.map_or(0, |(_, length)| length)
     }
+
+    /// Copies what a receive buffer holds behind the bytes in the inbox, and gives the buffer back.
+    fn keep(&mut self, buffers: &mut Buffers, received: Option<(u16, usize)>) {
+        if let Some((id, length)) = received {
+            self.inbox.extend_from_slice(buffers.bytes(id, length));
+            buffers.give(id);
+        }
+    }
 }
 
 impl Inner {
@@ -156,12 +164,11 @@ impl Inner {
         }
         match (done.result(), buffer) {
             (length @ 1.., Some(id)) => {
-                if let Some((earlier, length)) = socket.fresh.replace((id, length as usize)) {
-                    socket.inbox.extend_from_slice(self.buffers.bytes(earlier, length));
-                    self.buffers.give(earlier);
-                } else {
+                let earlier = socket.fresh.replace((id, length as usize));
+                if earlier.is_none() {
                     self.delivered.push(key);
                 }
+                socket.keep(&mut self.buffers, earlier);
             }
             (result, buffer) => {
                 if let Some(id) = buffer {
@@ -186,9 +193,8 @@ impl Inner {
             if socket.generation != key.generation {
                 continue;
             }
-            let Some((id, length)) = socket.fresh.take() else { continue };
-            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
-            self.buffers.give(id);
+            let fresh = socket.fresh.take();
+            socket.keep(&mut self.buffers, fresh);
         }
     }
 
@@ -213,10 +219,8 @@ impl Inner {
     /// Moves a fresh buffer to the inbox at once.
     pub(super) fn settle(&mut self, key: Key) {
         let socket = &mut self.sockets[key.slot as usize];
-        if let Some((id, length)) = socket.fresh.take() {
-            socket.inbox.extend_from_slice(self.buffers.bytes(id, length));
-            self.buffers.give(id);
-        }
+        let fresh = socket.fresh.take();
+        socket.keep(&mut self.buffers, fresh);
     }
 }
 
