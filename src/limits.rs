@@ -95,6 +95,12 @@ pub const METRIC_SERIES_MAX: usize = 16_384;
 pub const JSON_MAX_DEPTH: usize = 128;
 /// Answers that are read whole and did not come in one piece, at once on one shard.
 pub const LONG_ANSWERS_AT_ONCE: usize = 4;
+/// Memory of such answers that their clients have yet to take, on one shard: when it is used up, the next ones wait.
+pub const LONG_ANSWERS_UNSENT_MAX_BYTES: usize = 32 << 20;
+/// How long a client may take over such an answer when others wait for the memory that it is in.
+pub const LONG_ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// A shorter range of such an answer is cheaper to copy than to send from where it lies.
+pub const SENT_IN_PLACE_MIN_BYTES: usize = 2 << 10;
 /// Longest answer to one of the proxy's own questions (spec 30 §2).
 pub const LOOKUP_ANSWER_MAX_BYTES: usize = 8 << 20;
 /// Whole time in which an inspected body that is held in memory has to arrive (spec 60 §2).

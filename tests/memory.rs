@@ -96,6 +96,41 @@ fn long_lists_wait_for_one_another() {
     assert!(grown < 48 * MIB, "{grown} KiB for {CLIENTS} lists");
 }
 
+/// Long lists that nobody reads fill no memory either: those who ask later wait, and get theirs once the first have had
+/// their time.
+#[test]
+fn long_lists_that_nobody_reads_make_room() {
+    const CLIENTS: usize = 100;
+    let unsent = sockguard::limits::LONG_ANSWERS_UNSENT_MAX_BYTES as u64 >> 10;
+    let patience = sockguard::limits::LONG_ANSWER_PATIENCE;
+    let list = format!("[{}]", vec![r#"{"Id":"c","Mounts":[{"Source":"/planted"}]}"#; 48_000].join(","));
+    let (_folder, engine) = engine();
+    engine.on("GET", "/containers/json", Answer::json(200, list));
+    let proxy = Setup::new(1, allow(&["GET /**"])).redact().start(engine.socket());
+    let grown = growth(&proxy, || {
+        let ask = || {
+            let mut client = proxy.connect();
+            client.send("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n");
+            client
+        };
+        let began = Instant::now();
+        let mut idle: Vec<Client> = (0..CLIENTS / 4).map(|_| ask()).collect();
+        assert!(eventually(|| proxy.memory_kib("VmRSS") > unsent));
+        let mut reading = ask();
+        idle.extend((0..CLIENTS - CLIENTS / 4).map(|_| ask()));
+        // Who asks for no list does not wait.
+        proxy.must_serve();
+        let answer = reading.answer_within(2 * patience).unwrap();
+        assert_eq!(answer.status, 200);
+        assert!(!answer.text().contains("planted"));
+        assert!(began.elapsed() > patience / 2, "nobody had to wait: {:?}", began.elapsed());
+        // Who made room sees its answer cut off.
+        let first = idle.remove(0).rest();
+        assert!(!first.is_empty() && first.len() < 1 << 20, "{} bytes", first.len());
+    });
+    assert!(grown < unsent + 48 * MIB, "{grown} KiB for {CLIENTS} lists");
+}
+
 #[test]
 fn idle_tunnels_cost_little() {
     on_shards(|shards| {

@@ -100,6 +100,51 @@ fn redacted_answers_in_strange_messages() {
     }
 }
 
+/// Long ranges that no rule touches go out from where they were received, shorter ones are copied, and the client sees no
+/// difference; more of the long ones than one send takes included.
+#[test]
+fn long_answers_arrive_to_the_byte() {
+    let field = |bytes: usize, number: usize| format!("{number:08}{}", "é\\n".repeat(bytes / 4));
+    let element = |bytes: usize, number: usize, source: &str| {
+        format!(r#"{{"Command" : "{}", "Mounts":[{{"Source":"{source}"}}]}}"#, field(bytes, number))
+    };
+    let list = |bytes: usize, count: usize, source: &str| {
+        let elements: Vec<String> = (0..count).map(|number| element(bytes, number, source)).collect();
+        format!("[{}]", elements.join(",\n"))
+    };
+    for (bytes, count) in [(100, 2000), (5000, 30), (5000, 1200), (1 << 20, 1), (200_000, 20)] {
+        let (received, expected) = (list(bytes, count, "/planted/path"), list(bytes, count, "<redacted>"));
+        let untouched = expected.replace("Source", "Target");
+        let chunked = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{received}\r\n0\r\n\r\n",
+            received.len()
+        );
+        let answers = [
+            (format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{received}", received.len()), &expected),
+            (chunked, &expected),
+            (format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{untouched}", untouched.len()), &untouched),
+        ];
+        for (answer, expected) in answers {
+            let engine = BrokenEngine::start(move |upstream, _| {
+                while let Some(head) = upstream.request() {
+                    upstream.say(if head.contains("/containers/json") { answer.as_str() } else { GOOD });
+                }
+            });
+            for tcp in [false, true] {
+                let setup = Setup::new(1, allow_everything()).redact();
+                let proxy = if tcp { setup.tcp() } else { setup }.start(&engine.socket());
+                let mut client = proxy.connect();
+                for _ in 0..2 {
+                    let got = client.ask("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n");
+                    assert_eq!(got.status, 200, "{bytes} {count}: {}", got.head);
+                    assert!(got.body == expected.as_bytes(), "{bytes} {count}");
+                    assert_eq!(client.ask(PING).text(), "OK");
+                }
+            }
+        }
+    }
+}
+
 /// Long answers that are read whole are few at a time: who gives up waiting for a place is let go, and those who need
 /// none are served.
 #[test]

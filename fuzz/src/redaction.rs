@@ -64,10 +64,17 @@ pub fn redaction(data: &[u8]) {
     let shown = answer.escape_ascii();
     SCRATCH.with_borrow_mut(|scratch| {
         let found = matcher.cuts(answer, scratch).map(|cuts| {
-            let pieces: Vec<u8> = cuts.pieces(answer).flatten().copied().collect();
             let mut out = Vec::new();
             cuts.apply(answer, &mut out);
-            assert_eq!(out, pieces, "{shown}");
+            let (mut around, mut left_out) = (Vec::new(), Vec::new());
+            cuts.apply_around(answer, &mut around, 16, |at, range| {
+                left_out.push((at, range));
+                true
+            });
+            for (at, range) in left_out.into_iter().rev() {
+                around.splice(at..at, answer[range].iter().copied());
+            }
+            assert_eq!(out, around, "{shown}");
             assert_eq!(out.len(), cuts.edited_len(answer.len()), "{shown}");
             out
         });

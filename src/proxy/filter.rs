@@ -5,19 +5,23 @@
 //! once wait for one another instead of filling the memory.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use super::connection::{After, Context};
 use super::download::{Body, Unread, read_whole};
 use super::exchange::Exchange;
 use super::forward::{self, Answering, Delivery};
 use super::local::{self, Failure};
-use super::places::Places;
+use super::places::{Places, Taken};
 use super::transport::Transport;
 use crate::http::forward::ResponseBody;
 use crate::http::{FieldName, Framing};
 use crate::limits;
 use crate::redaction::Rejected;
-use crate::rt::{Ring, Stream};
+use crate::rt::{Gathered, Insets, Ring, Stream};
 
 /// Whether the answer in `exchange.answer` has to be filtered.
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
@@ -32,7 +36,7 @@ pub(super) fn is_covered(exchange: &Exchange) -> bool {
 
 /// What came of an answer that was edited where it stands.
 pub(super) enum AtOnce {
-    /// Head and body of this length are in `exchange.downstream`.
+    /// Head and body, which has this length, are in `exchange.downstream`.
     Edited(u64),
     /// It is refused; [`give_up`] says so.
     Cut(Cut),
@@ -53,12 +57,11 @@ pub(super) fn edit_at_once<T: Transport>(
         return AtOnce::Later(engine);
     }
     context.deadline.clear();
-    let mut body = std::mem::take(&mut exchange.scratch);
-    body.clear();
-    let begun = begin(exchange, delivery, &mut body);
-    exchange.scratch = body;
-    match begun.and_then(|(_, clean)| edit(context, exchange, engine, delivery, clean)) {
-        Ok(length) => AtOnce::Edited(length),
+    if delivery.reusable {
+        engine.give_back(context.shard);
+    }
+    match edit(context, exchange, delivery, Received::WithHead) {
+        Ok(edited) => AtOnce::Edited(edited.length),
         Err(cut) => AtOnce::Cut(cut),
     }
 }
@@ -80,56 +83,107 @@ pub(super) async fn respond<T: Transport>(
     }
     context.deadline.clear();
     let long = &context.shard.long_answers;
-    let edited = {
-        let Some(_place) = long.places.take(context.client).await else {
+    let prepared = {
+        let Some(_place) = long.reading.take(1, context.client).await else {
             return forward::lose(context, exchange, forward::Lost::ClientGone).await;
         };
         long.lend(exchange);
-        let mut body = std::mem::take(&mut exchange.scratch);
-        body.clear();
-        let gathered = gather(context, exchange, &engine, delivery, &mut body).await;
-        exchange.scratch = body;
-        let edited = gathered.and_then(|clean| edit(context, exchange, engine, delivery, clean));
-        long.keep(std::mem::take(&mut exchange.scratch));
-        edited
+        prepare(context, exchange, engine, delivery).await
     };
     // The place is free again: a client that reads slowly keeps its own answer waiting, nobody else's.
-    let after = match edited {
-        Ok(length) => send(context, exchange, length, delivery).await,
-        Err(cut) => give_up(context, exchange, cut).await,
-    };
-    long.keep(std::mem::take(&mut exchange.downstream));
-    after
+    match prepared {
+        Ok((edited, _unsent)) => send(context, exchange, edited, delivery).await,
+        Err(cut) => {
+            long.keep(std::mem::take(&mut exchange.scratch));
+            let after = give_up(context, exchange, cut).await;
+            long.keep(std::mem::take(&mut exchange.downstream));
+            after
+        }
+    }
 }
 
-/// Writes head and edited body of the answer in `exchange.scratch` into `exchange.downstream`; returns the body's length.
-/// `clean`: the Engine sent nothing behind it.
-fn edit<T: Transport>(
-    context: &Context<'_, T>,
+/// Reads and edits an answer, and waits until there is room for it on its way out.
+async fn prepare<'s, T: Transport>(
+    context: &Context<'s, T>,
     exchange: &mut Exchange,
     engine: Answering,
     delivery: Delivery,
-    clean: bool,
-) -> Result<u64, Cut> {
-    if clean && delivery.reusable {
-        engine.give_back(context.shard);
+) -> Result<(Edited, Taken<'s>), Cut> {
+    let mut body = std::mem::take(&mut exchange.scratch);
+    body.clear();
+    let gathered = gather(context, exchange, &engine, delivery, &mut body).await;
+    exchange.scratch = body;
+    match gathered? && delivery.reusable {
+        true => engine.give_back(context.shard),
+        false => drop(engine),
     }
-    if exchange.scratch.is_empty() {
+    let edited = edit(context, exchange, delivery, Received::InScratch)?;
+    let long = &context.shard.long_answers;
+    if edited.insets.is_empty() {
+        long.keep(std::mem::take(&mut exchange.scratch));
+    }
+    let unsent = exchange.downstream.len() + exchange.scratch.len();
+    let unsent = long.unsent.take(unsent.min(limits::LONG_ANSWERS_UNSENT_MAX_BYTES), context.client).await;
+    Ok((edited, unsent.ok_or(Cut::ClientGone)?))
+}
+
+/// Where the body is that the Engine sent.
+#[derive(Clone, Copy)]
+enum Received {
+    /// Behind its head, whole.
+    WithHead,
+    /// In `exchange.scratch`.
+    InScratch,
+}
+
+impl Received {
+    fn of(self, exchange: &Exchange) -> &[u8] {
+        match self {
+            Received::WithHead => exchange.answer.rest(),
+            Received::InScratch => &exchange.scratch,
+        }
+    }
+}
+
+/// An edited answer: `exchange.downstream`, with some of the received body in between.
+struct Edited {
+    /// Of the body, in bytes.
+    length: u64,
+    insets: Insets,
+}
+
+/// Writes the head and the edited body into `exchange.downstream`, but for long ranges of a long body, which go out from
+/// where they are. An answer that came in one piece is too short for that to pay.
+fn edit<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    delivery: Delivery,
+    received: Received,
+) -> Result<Edited, Cut> {
+    let mut insets = Insets::default();
+    if received.of(exchange).is_empty() {
         // Nothing to read: the removal of a service answers so on a covered path (spec 50 C1).
         forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(0), ..delivery });
-        return Ok(0);
+        return Ok(Edited { length: 0, insets });
     }
     let generation = exchange.generation.clone();
     let matcher = generation.as_deref().and_then(|one| one.redaction.covers(exchange.path.canonical()));
     let matcher = matcher.ok_or(Cut::Refused("no policy"))?;
     let mut scratch = context.shard.redaction_scratch.borrow_mut();
-    let cuts = matcher.cuts(&exchange.scratch, &mut scratch).map_err(Cut::Rejected)?;
-    let length = cuts.edited_len(exchange.scratch.len());
+    let cuts = matcher.cuts(received.of(exchange), &mut scratch).map_err(Cut::Rejected)?;
+    let length = cuts.edited_len(received.of(exchange).len());
     // Whatever framing the Engine used, the length is known now.
     forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
     exchange.downstream.reserve_exact(length);
-    cuts.apply(&exchange.scratch, &mut exchange.downstream);
-    Ok(length as u64)
+    match received {
+        Received::WithHead => cuts.apply(exchange.answer.rest(), &mut exchange.downstream),
+        Received::InScratch => {
+            let in_place = |at, range| insets.push(at, range);
+            let min_bytes = limits::SENT_IN_PLACE_MIN_BYTES;
+            cuts.apply_around(&exchange.scratch, &mut exchange.downstream, min_bytes, in_place);
+        }
+    }
+    Ok(Edited { length: length as u64, insets })
 }
 
 /// Why an answer was not read to its end.
@@ -182,20 +236,50 @@ async fn gather<T: Transport>(
     })
 }
 
+/// Sends a long answer, and gives its buffers back.
 async fn send<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    length: u64,
+    edited: Edited,
     delivery: Delivery,
 ) -> After {
     exchange.facts.status = exchange.answer.head.status;
-    let (sent, back) = context.client.send(std::mem::take(&mut exchange.downstream)).await;
-    exchange.downstream = back;
+    let (joined, apart) = (std::mem::take(&mut exchange.downstream), std::mem::take(&mut exchange.scratch));
+    let gathered = Box::new(Gathered::new(joined, apart, &edited.insets));
+    let Some((sent, (joined, apart))) = patiently(context, context.client.send_gathered(gathered)).await else {
+        tracing::warn!("client does not take its answer, and others wait for the memory: connection closed");
+        return After::Close;
+    };
+    let long = &context.shard.long_answers;
+    long.keep(joined);
+    long.keep(apart);
     if sent.is_err() {
         return After::Close;
     }
-    exchange.facts.sent_bytes = length;
+    exchange.facts.sent_bytes = edited.length;
     if delivery.close { After::Linger } else { After::Keep }
+}
+
+/// Waits for `sending` for as long as it takes; `None` when that is too long and others wait for its memory.
+async fn patiently<T: Transport, O>(context: &Context<'_, T>, sending: impl Future<Output = O>) -> Option<O> {
+    const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+    let mut sending = pin!(sending);
+    context.deadline.set(limits::LONG_ANSWER_PATIENCE);
+    let outcome = poll_fn(|cx| {
+        if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        while context.deadline.is_reached(cx.waker()) {
+            if context.shard.long_answers.unsent.are_wanted() {
+                return Poll::Ready(None);
+            }
+            context.deadline.set(ASKED_AGAIN_AFTER);
+        }
+        Poll::Pending
+    })
+    .await;
+    context.deadline.clear();
+    outcome
 }
 
 async fn refuse<T: Transport>(
@@ -206,16 +290,23 @@ async fn refuse<T: Transport>(
     local::fail(context, exchange, Failure::Rejected, cause).await
 }
 
-/// Lets a few long answers be read at a time, with buffers that stay warm.
+/// Lets a few long answers be read at a time, and so many be on their way out as fit a bound, with buffers that stay
+/// warm.
 pub(super) struct LongAnswers {
-    places: Places,
-    /// Buffers between two answers: a pair for each place.
+    reading: Places,
+    /// Bytes.
+    unsent: Places,
+    /// Buffers between two answers: a pair for each that is read.
     kept: RefCell<Vec<Vec<u8>>>,
 }
 
 impl LongAnswers {
     pub(super) fn new(ring: &Ring) -> LongAnswers {
-        LongAnswers { places: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE), kept: RefCell::default() }
+        LongAnswers {
+            reading: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE),
+            unsent: Places::new(ring, limits::LONG_ANSWERS_UNSENT_MAX_BYTES),
+            kept: RefCell::default(),
+        }
     }
 
     /// Gives an exchange large buffers for the answer as received and as edited. Its ordinary ones are dropped: they are
@@ -231,7 +322,7 @@ impl LongAnswers {
 
     fn keep(&self, mut buffer: Vec<u8>) {
         let mut kept = self.kept.borrow_mut();
-        if kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
+        if buffer.capacity() > 0 && kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
             buffer.clear();
             buffer.shrink_to(limits::LONG_ANSWER_KEPT_BYTES);
             kept.push(buffer);

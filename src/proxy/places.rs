@@ -1,44 +1,54 @@
-//! A limited number of places for what needs much of a shard: whoever finds none free waits.
+//! A limited number of places for what needs much of a shard: whoever finds too few free waits in a queue.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 
 use super::transport::Transport;
-use crate::rt::{Notify, Ring};
+use crate::rt::{Queue, Ring};
 
 /// The places of one kind on one shard.
 pub(super) struct Places {
     free: Cell<usize>,
-    freed: Notify,
+    queue: Queue,
 }
 
-/// One of them; given back on drop.
-pub(super) struct Place<'p>(&'p Places);
+/// Some of them; given back on drop.
+pub(super) struct Taken<'p> {
+    places: &'p Places,
+    count: usize,
+}
 
 impl Places {
     pub(super) fn new(ring: &Ring, count: usize) -> Places {
-        Places { free: Cell::new(count), freed: Notify::new(ring) }
+        Places { free: Cell::new(count), queue: Queue::new(ring) }
     }
 
-    /// Waits for a free place, for as long as the client is there; `None` when it left first.
-    pub(super) async fn take<T: Transport>(&self, client: &T) -> Option<Place<'_>> {
+    /// Waits for `count` free places, which must not be more than there are, for as long as the client is there; `None`
+    /// when it left first. Who came first is served first, so that many who need few do not keep out one who needs many.
+    pub(super) async fn take<T: Transport>(&self, count: usize, client: &T) -> Option<Taken<'_>> {
+        let turn = self.queue.join();
         poll_fn(|cx| {
-            if let Some(left) = self.free.get().checked_sub(1) {
+            if turn.is_first(cx)
+                && let Some(left) = self.free.get().checked_sub(count)
+            {
                 self.free.set(left);
-                return Poll::Ready(Some(Place(self)));
+                return Poll::Ready(Some(Taken { places: self, count }));
             }
-            // Always pending: it registers for the next place that is freed.
-            let _ = self.freed.poll_after(cx, self.freed.count());
             client.poll_closed(cx).map(|()| None)
         })
         .await
     }
+
+    /// Whether somebody waits.
+    pub(super) fn are_wanted(&self) -> bool {
+        !self.queue.is_empty()
+    }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.0.free.set(self.0.free.get() + 1);
-        self.0.freed.notify();
+        self.places.free.set(self.places.free.get() + self.count);
+        self.places.queue.wake_first();
     }
 }

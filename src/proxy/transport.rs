@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::rt::{Bulk, Stream};
+use crate::rt::{Bulk, Gathered, Stream};
 
 /// A byte stream of one client. One reader and one sender at a time, both of the same task.
 pub trait Transport {
@@ -22,6 +22,8 @@ pub trait Transport {
     fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)>;
     /// See [`Stream::send_bulk`].
     fn send_bulk(&self, bulk: Bulk) -> impl Future<Output = io::Result<()>>;
+    /// See [`Stream::send_gathered`].
+    fn send_gathered(&self, gathered: Box<Gathered>) -> impl Future<Output = (io::Result<()>, (Vec<u8>, Vec<u8>))>;
     /// See [`Stream::close_write`].
     fn close_write(&self);
 }
@@ -53,6 +55,10 @@ impl Transport for Stream {
 
     fn send_bulk(&self, bulk: Bulk) -> impl Future<Output = io::Result<()>> {
         self.send_bulk(bulk)
+    }
+
+    fn send_gathered(&self, gathered: Box<Gathered>) -> impl Future<Output = (io::Result<()>, (Vec<u8>, Vec<u8>))> {
+        self.send_gathered(gathered)
     }
 
     fn close_write(&self) {

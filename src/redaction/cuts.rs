@@ -1,6 +1,8 @@
 //! The outcome for one answer: which ranges of it are replaced by what.
 //!
-//! Owns the bookkeeping of lengths and the walk over the pieces that remain. It does not know why a range is cut.
+//! Owns the bookkeeping of lengths and the walk over the ranges that remain. It does not know why a range is cut.
+
+use std::ops::Range;
 
 use super::fields::Added;
 use crate::limits::CUTS_KEPT;
@@ -51,10 +53,6 @@ impl Text {
         bytes.split_at_mut(text.len()).0.copy_from_slice(text);
         Text { bytes, length: text.len() }
     }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +64,7 @@ struct Cut {
 
 /// The cuts of one answer, in the order of the document, without overlap.
 ///
-/// Offsets are for the answer that they were made from; with another one the pieces are meaningless (but no panic).
+/// Offsets are for the answer that they were made from; with another one the ranges are meaningless (but no panic).
 #[derive(Debug, Default)]
 pub struct Cuts {
     cuts: Vec<Cut>,
@@ -109,29 +107,35 @@ impl Cuts {
         received_len.saturating_add_signed(self.growth)
     }
 
-    /// The edited answer as slices in order, for output without a copy; the proxy joins them with
-    /// [`apply`](Self::apply). None of them is empty. At most twice [`len`](Self::len) plus one.
-    pub fn pieces<'p>(&'p self, received: &'p [u8]) -> impl Iterator<Item = &'p [u8]> {
-        let starts = std::iter::once(0).chain(self.cuts.iter().map(|cut| cut.end as usize));
-        let ends = self.cuts.iter().map(|cut| cut.start as usize).chain(std::iter::once(received.len()));
-        let kept = starts.zip(ends).map(|(start, end)| received.get(start..end).unwrap_or_default());
-        let replaced = self.cuts.iter().map(|cut| cut.replacement.text().bytes()).chain(std::iter::once(&[][..]));
-        kept.zip(replaced).flat_map(|(kept, replaced)| [kept, replaced]).filter(|piece| !piece.is_empty())
+    /// Appends the edited answer to `out`, which grows at most once.
+    pub fn apply(&self, received: &[u8], out: &mut Vec<u8>) {
+        self.apply_around(received, out, usize::MAX, |_, _| false);
     }
 
-    /// Appends the edited answer to `out`, which grows at most once. The cheaper way out when there are many small
-    /// pieces.
-    pub fn apply(&self, received: &[u8], out: &mut Vec<u8>) {
+    /// As [`apply`](Self::apply), but without the ranges of `received` that have at least `min_bytes` and that
+    /// `leave_out` accepts. It is asked about each, in order: where in `out` it would begin, and the range.
+    pub fn apply_around(
+        &self,
+        received: &[u8],
+        out: &mut Vec<u8>,
+        min_bytes: usize,
+        mut leave_out: impl FnMut(usize, Range<usize>) -> bool,
+    ) {
         out.reserve(self.edited_len(received.len()));
         let mut start = 0;
         for cut in &self.cuts {
-            let kept = received.get(start..).unwrap_or_default();
-            append(out, kept, (cut.start as usize).saturating_sub(start));
+            let end = cut.start as usize;
+            if end.saturating_sub(start) < min_bytes || !leave_out(out.len(), start..end) {
+                append(out, received.get(start..).unwrap_or_default(), end.saturating_sub(start));
+            }
             let text = cut.replacement.text();
             append(out, &text.bytes, text.length);
             start = cut.end as usize;
         }
-        out.extend_from_slice(received.get(start..).unwrap_or_default());
+        let rest = received.get(start..).unwrap_or_default();
+        if rest.len() < min_bytes || !leave_out(out.len(), start..received.len()) {
+            out.extend_from_slice(rest);
+        }
     }
 }
 

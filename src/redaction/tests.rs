@@ -60,7 +60,21 @@ fn edit(matcher: &Matcher, scratch: &mut Scratch, answer: &[u8]) -> Result<Vec<u
     let mut out = Vec::new();
     cuts.apply(answer, &mut out);
     assert_eq!(out.len(), cuts.edited_len(answer.len()));
-    assert_eq!(cuts.pieces(answer).collect::<Vec<_>>().concat(), out);
+    for min_bytes in [0, 1, 20] {
+        let (mut around, mut left_out) = (Vec::new(), Vec::new());
+        cuts.apply_around(answer, &mut around, min_bytes, |at, range| {
+            assert!(range.len() >= min_bytes);
+            left_out.push((at, range));
+            left_out.len() % 3 != 0 || {
+                left_out.pop();
+                false
+            }
+        });
+        for (at, range) in left_out.into_iter().rev() {
+            around.splice(at..at, answer[range].iter().copied());
+        }
+        assert_eq!(around, out);
+    }
     Ok(out)
 }
 

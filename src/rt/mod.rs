@@ -5,7 +5,7 @@
 //!
 //! How a shard runs: tasks queue operations on the ring; one task, *the turn* ([`shard`]), submits them and waits for
 //! completions in a single system call, wakes the tasks that they belong to, and yields. Every wake of a task comes from
-//! the turn or from [`Notify`], which marks the turn: a marked turn submits without waiting. A task that wakes
+//! the turn or from [`Notify`] and [`Queue`], which mark the turn: a marked turn submits without waiting. A task that wakes
 //! another one in any other way would leave it sleeping behind the turn's wait, so glommio's own streams, timers,
 //! channels and locks must not be used on a shard.
 
@@ -13,6 +13,7 @@ mod accept;
 mod buffers;
 mod bulk;
 mod file;
+mod gathered;
 mod local;
 mod mailbox;
 mod offload;
@@ -29,7 +30,8 @@ mod tests;
 pub use accept::Acceptor;
 pub use bulk::{BULK_BYTES, Bulk};
 pub use file::Spool;
-pub use local::Notify;
+pub use gathered::{Gathered, Insets};
+pub use local::{Notify, Queue, Turn};
 pub use mailbox::{Inbox, Mailbox, Sender, mailbox};
 pub use offload::{Offload, Pending, Workers};
 pub use ring::Ring;

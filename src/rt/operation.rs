@@ -6,6 +6,7 @@ use std::io;
 use std::task::Waker;
 
 use super::bulk::Bulk;
+use super::gathered::Gathered;
 
 /// What an operation lends to the kernel.
 pub(super) enum Loan {
@@ -13,6 +14,8 @@ pub(super) enum Loan {
     Bytes(Vec<u8>),
     /// A bulk buffer that is sent or received into.
     Bulk(Bulk),
+    /// Two buffers that are sent as one.
+    Gathered(Box<Gathered>),
     /// The address of a connect.
     Address(Box<libc::sockaddr_un>),
 }

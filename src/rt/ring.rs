@@ -365,15 +365,19 @@ impl Inner {
 
     /// Sends the loan's bytes, all of them or an error.
     pub(super) fn start_send(&mut self, fd: RawFd, loan: Loan) -> Key {
+        const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        // The heap memory behind the loan does not move when the slab of operations grows.
         self.start(loan, |loan| {
             let bytes = match loan {
                 Loan::Bytes(bytes) => bytes.as_slice(),
                 Loan::Bulk(bulk) => bulk.wire(),
+                Loan::Gathered(gathered) => {
+                    return opcode::SendMsg::new(types::Fd(fd), gathered.message()).flags(FLAGS as u32).build();
+                }
                 Loan::Address(_) => &[],
             };
-            // The heap memory behind the loan does not move when the slab of operations grows.
             opcode::Send::new(types::Fd(fd), bytes.as_ptr(), u32::try_from(bytes.len()).unwrap_or(u32::MAX))
-                .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                .flags(FLAGS)
                 .build()
         })
     }
@@ -390,7 +394,7 @@ impl Inner {
         self.start(Loan::Bulk(bulk), |loan| {
             let (start, length) = match loan {
                 Loan::Bulk(bulk) => (bulk.room().as_mut_ptr(), bulk.room().len()),
-                Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
+                Loan::Bytes(_) | Loan::Gathered(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
             };
             opcode::Recv::new(types::Fd(fd), start, length as u32).build()
         })
@@ -408,7 +412,7 @@ impl Inner {
         self.start(Loan::Bulk(bulk), |loan| {
             let bytes = match loan {
                 Loan::Bulk(bulk) => bulk.payload(),
-                Loan::Bytes(_) | Loan::Address(_) => &[],
+                Loan::Bytes(_) | Loan::Gathered(_) | Loan::Address(_) => &[],
             };
             opcode::Write::new(types::Fd(fd), bytes.as_ptr(), bytes.len() as u32).offset(offset).build()
         })
@@ -420,7 +424,7 @@ impl Inner {
         self.start(Loan::Bulk(bulk), |loan| {
             let (start, length) = match loan {
                 Loan::Bulk(bulk) => (bulk.room().as_mut_ptr(), bulk.room().len()),
-                Loan::Bytes(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
+                Loan::Bytes(_) | Loan::Gathered(_) | Loan::Address(_) => (std::ptr::null_mut(), 0),
             };
             opcode::Read::new(types::Fd(fd), start, length as u32).offset(offset).build()
         })
@@ -431,7 +435,7 @@ impl Inner {
         self.start(Loan::Address(address), |loan| {
             let address: *const libc::sockaddr_un = match loan {
                 Loan::Address(address) => &raw const **address,
-                Loan::Bytes(_) | Loan::Bulk(_) => std::ptr::null(),
+                Loan::Bytes(_) | Loan::Bulk(_) | Loan::Gathered(_) => std::ptr::null(),
             };
             opcode::Connect::new(types::Fd(fd), address.cast(), size_of::<libc::sockaddr_un>() as u32).build()
         })

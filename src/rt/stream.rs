@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::bulk::Bulk;
+use super::gathered::Gathered;
 use super::operation::{Key, Loan, counted};
 use super::receive::{End, Receiving};
 use super::ring::Ring;
@@ -237,6 +238,16 @@ impl Stream {
         Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length }.await.0
     }
 
+    /// Sends all that is gathered; the buffers come back with the outcome, and empty if that is lost.
+    pub async fn send_gathered(&self, gathered: Box<Gathered>) -> (io::Result<()>, (Vec<u8>, Vec<u8>)) {
+        let length = gathered.len();
+        let loan = Some(Loan::Gathered(gathered));
+        match (Sending { stream: self, loan, operation: None, length }).await {
+            (outcome, Loan::Gathered(gathered)) => (outcome, gathered.into_buffers()),
+            (outcome, Loan::Bytes(_) | Loan::Bulk(_) | Loan::Address(_)) => (outcome, Default::default()),
+        }
+    }
+
     /// Ends our side of the stream; the peer's side stays open.
     pub fn close_write(&self) {
         // A socket whose peer is already gone has no side left to end.
@@ -334,7 +345,7 @@ impl Future for SilentSend<'_> {
 fn sent_bytes((outcome, loan): (io::Result<()>, Loan)) -> (io::Result<()>, Vec<u8>) {
     match loan {
         Loan::Bytes(bytes) => (outcome, bytes),
-        Loan::Bulk(_) | Loan::Address(_) => (outcome, Vec::new()),
+        Loan::Bulk(_) | Loan::Gathered(_) | Loan::Address(_) => (outcome, Vec::new()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The runtime under stress: wake-ups, cancellation, back-pressure, buffer shortage.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -117,6 +117,52 @@ fn tasks_that_wake_each_other_do_not_wait_for_the_kernel() {
         }
     });
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+/// Each of many is polled when it comes and when it is its turn, not whenever another one is served or gives up.
+#[test]
+fn a_queue_serves_in_order_and_wakes_one() {
+    const TASKS: usize = 1000;
+    let (served, polls) = on_shard(|ring| async move {
+        let (queue, done) = (Rc::new(Queue::new(&ring)), Rc::new(Notify::new(&ring)));
+        let (leave, is_free) = (Rc::new(Notify::new(&ring)), Rc::new(Cell::new(false)));
+        let (served, polls) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(0)));
+        for number in 0..TASKS {
+            let (queue, done) = (Rc::clone(&queue), Rc::clone(&done));
+            let (leave, is_free) = (Rc::clone(&leave), Rc::clone(&is_free));
+            let (served, polls) = (Rc::clone(&served), Rc::clone(&polls));
+            spawn(async move {
+                let turn = queue.join();
+                if number % 5 == 0 {
+                    leave.after(0).await;
+                } else {
+                    poll_fn(|cx| {
+                        polls.set(polls.get() + 1);
+                        if turn.is_first(cx) && is_free.get() { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await;
+                    served.borrow_mut().push(number);
+                }
+                drop(turn);
+                done.notify();
+            });
+        }
+        leave.notify();
+        while done.count() < (TASKS / 5) as u64 {
+            done.after(done.count()).await;
+        }
+        assert!(!queue.is_empty() && served.borrow().is_empty());
+        is_free.set(true);
+        queue.wake_first();
+        while done.count() < TASKS as u64 {
+            done.after(done.count()).await;
+        }
+        assert!(queue.is_empty());
+        (served.take(), polls.get())
+    });
+    assert_eq!(served, (0..TASKS).filter(|number| number % 5 != 0).collect::<Vec<_>>());
+    // Once more for the first: when those before it left, nothing was free yet.
+    assert!(polls <= 2 * served.len() + 1, "{polls}");
 }
 
 fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
@@ -297,6 +343,58 @@ fn a_send_that_is_dropped_keeps_its_buffer_and_frees_the_socket() {
     let mut rest = Vec::new();
     theirs.read_to_end(&mut rest).unwrap();
     assert!(rest.len() < 64 << 20 && rest.iter().all(|&byte| byte == 7));
+}
+
+/// Also when it is more than a socket takes at once.
+#[test]
+fn two_buffers_go_out_as_one() {
+    for (joined_bytes, apart_bytes, inset_bytes) in
+        [(3 << 20, 3 << 20, 8 << 10), (10, 1 << 20, 1 << 20), (100, 100, 1), (5, 0, 1), (0, 7, 1)]
+    {
+        let joined: Vec<u8> = (0..joined_bytes).map(|at| (at % 251) as u8).collect();
+        let apart: Vec<u8> = (0..apart_bytes).map(|at| (at % 241) as u8).collect();
+        let (mut insets, mut expected) = (Insets::default(), joined.clone());
+        for start in (0..apart_bytes).step_by(inset_bytes).rev() {
+            let at = start * joined_bytes / apart_bytes;
+            expected.splice(at..at, apart[start..apart_bytes.min(start + inset_bytes)].iter().copied());
+        }
+        for start in (0..apart_bytes).step_by(inset_bytes) {
+            let at = start * joined_bytes / apart_bytes;
+            assert!(insets.push(at, start..apart_bytes.min(start + inset_bytes)));
+        }
+        let (ours, mut theirs) = pair();
+        let peer = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).unwrap();
+            all
+        });
+        on_shard(move |ring| async move {
+            let stream = Stream::new(&ring, ours);
+            let gathered = Gathered::new(joined.clone(), apart.clone(), &insets);
+            assert_eq!((gathered.len(), gathered.is_empty()), (joined_bytes + apart_bytes, false));
+            let (outcome, back) = stream.send_gathered(Box::new(gathered)).await;
+            outcome.unwrap();
+            assert_eq!(back, (joined, apart));
+        });
+        assert!(peer.join().unwrap() == expected, "{joined_bytes} and {apart_bytes} bytes");
+    }
+}
+
+/// The kernel takes so many slices at once and no more.
+#[test]
+fn the_most_insets_are_sent() {
+    let (ours, mut theirs) = pair();
+    let mut insets = Insets::default();
+    let count = (0..2000).take_while(|&at| insets.push(at, at..at + 1)).count();
+    assert!((500..1000).contains(&count), "{count}");
+    on_shard(move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        let gathered = Gathered::new(vec![b'j'; 1000], vec![b'a'; 1000], &insets);
+        stream.send_gathered(Box::new(gathered)).await.0.unwrap();
+    });
+    let mut all = String::new();
+    theirs.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "aj".repeat(count) + &"j".repeat(1000 - count));
 }
 
 fn descriptors_that_are_reused_at_once_do_not_mix_streams(receives: Receives) {
