@@ -93,7 +93,9 @@ pub const METRIC_SERIES_MAX: usize = 16_384;
 /// Deepest nesting of arrays and objects in a JSON document that we read, ours or the Engine's (the Engine itself
 /// stops at 10 000; spec 30 §0.3 allows a lower cap).
 pub const JSON_MAX_DEPTH: usize = 128;
-/// Answers that are read whole and did not come in one piece, at once on one shard.
+/// An answer that is read whole and is no longer than this is read into the buffers of its exchange.
+pub const SHORT_ANSWER_MAX_BYTES: usize = 32 << 10;
+/// Longer ones, at once on one shard.
 pub const LONG_ANSWERS_AT_ONCE: usize = 4;
 /// Memory of such answers that their clients have yet to take, on one shard: when it is used up, the next ones wait.
 pub const LONG_ANSWERS_UNSENT_MAX_BYTES: usize = 32 << 20;

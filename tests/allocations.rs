@@ -49,6 +49,10 @@ const ANSWER: &[u8] =
 /// What an inspection of a container looks like, as far as there is something to take out of it.
 const DETAILS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 121\r\n\r\n\
     {\"Id\":\"a\",\"Config\":{\"Env\":[\"TOKEN=planted\"],\"Labels\":{}},\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/srv/a\",\"Destination\":\"/a\"}]}";
+/// The same as an Engine sends what is longer than a few lines.
+const CHUNKED_DETAILS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n79\r\n\
+    {\"Id\":\"a\",\"Config\":{\"Env\":[\"TOKEN=planted\"],\"Labels\":{}},\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/srv/a\",\"Destination\":\"/a\"}]}\
+    \r\n0\r\n\r\n";
 const WARM_UP: usize = 2000;
 const COUNTED: usize = 5000;
 
@@ -59,8 +63,16 @@ fn engine(listener: UnixListener) {
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                let is_inspect = buffer[..length].starts_with(b"GET /v1.45/containers/");
-                stream.write_all(if is_inspect { DETAILS } else { ANSWER }).unwrap();
+                let asked = |path: &str| buffer[..length].starts_with(path.as_bytes());
+                if asked("GET /v1.45/containers/a/") {
+                    stream.write_all(DETAILS).unwrap();
+                } else if asked("GET /v1.45/containers/chunked/") {
+                    let (first, second) = CHUNKED_DETAILS.split_at(120);
+                    stream.write_all(first).unwrap();
+                    stream.write_all(second).unwrap();
+                } else {
+                    stream.write_all(ANSWER).unwrap();
+                }
             }
         });
     }
@@ -83,9 +95,9 @@ fn allocations_of(client: &mut UnixStream, request: &[u8], status: &[u8]) -> u64
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
-/// How many allocations happen in `COUNTED` requests that are allowed, denied, and answered with something to take out, to
-/// a proxy of its own.
-fn measure(has_records: bool) -> [u64; 3] {
+/// How many allocations happen in `COUNTED` requests that are allowed, denied, and answered with something to take out, in
+/// one piece and in several, to a proxy of its own.
+fn measure(has_records: bool) -> [u64; 4] {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
     let listener = UnixListener::bind(path("engine.sock")).unwrap();
@@ -121,7 +133,9 @@ fn measure(has_records: bool) -> [u64; 3] {
     let get = b"GET /v1.45/_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: test\r\nX-Request-Id: mine\r\n\r\n";
     let post = b"POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\r\n{}";
     let inspect = b"GET /v1.45/containers/a/json HTTP/1.1\r\nHost: docker\r\n\r\n";
-    [(&get[..], &b"HTTP/1.1 200"[..]), (post, b"HTTP/1.1 403"), (inspect, b"HTTP/1.1 200")]
+    let chunked = b"GET /v1.45/containers/chunked/json HTTP/1.1\r\nHost: docker\r\n\r\n";
+    let ok = &b"HTTP/1.1 200"[..];
+    [(&get[..], ok), (post, b"HTTP/1.1 403"), (inspect, ok), (chunked, ok)]
         .map(|(request, status)| allocations_of(&mut client, request, status))
 }
 
@@ -130,7 +144,9 @@ fn a_warm_shard_allocates_nothing_for_an_ordinary_request() {
     // The executor re-arms a timer of its own ten times a second; that is not per request. With access and audit records, a
     // batch now and then grows its buffer.
     for (has_records, at_most) in [(false, COUNTED as u64 / 50), (true, COUNTED as u64 / 5)] {
-        for (kind, count) in ["allowed", "denied", "redacted"].into_iter().zip(measure(has_records)) {
+        for (kind, count) in
+            ["allowed", "denied", "redacted", "redacted and chunked"].into_iter().zip(measure(has_records))
+        {
             assert!(count <= at_most, "{count} allocations in {COUNTED} {kind} requests, records: {has_records}");
         }
     }

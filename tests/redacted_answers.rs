@@ -145,42 +145,49 @@ fn long_answers_arrive_to_the_byte() {
     }
 }
 
-/// Long answers that are read whole are few at a time: who gives up waiting for a place is let go, and those who need
-/// none are served.
+/// Long answers are few at a time: who gives up waiting for a place is let go, and those who need none are served, short
+/// answers that come slowly included.
 #[test]
 fn waiting_to_be_redacted_holds_nobody() {
     let at_once = sockguard::limits::LONG_ANSWERS_AT_ONCE;
+    let long = format!("{{\"Id\":\"{}\"}}", "c".repeat(sockguard::limits::SHORT_ANSWER_MAX_BYTES));
+    let answers = long.clone();
     let finish = Gate::closed();
     let finishes = finish.clone();
     let engine = BrokenEngine::start(move |upstream, _| {
         while let Some(head) = upstream.request() {
-            if !head.contains("/containers/c/json") {
+            let (_, path) = head.split_once("/containers/").unwrap_or_default();
+            let body = if path.starts_with("long") { &answers } else { "{\"Id\":\"c\"}" };
+            if path.is_empty() {
                 upstream.say(GOOD);
                 continue;
             }
-            upstream.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"Id\":");
-            finishes.pass().unwrap();
-            upstream.say("\"c\"}");
+            upstream.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{{\"", body.len()));
+            if !path.starts_with("prompt") {
+                finishes.pass().unwrap();
+            }
+            upstream.say(&body[2..]);
         }
     });
     let proxy = Setup::new(1, allow_everything()).redact().start(&engine.socket());
     let idle = proxy.descriptors();
-    let ask = || {
+    let ask = |name: &str| {
         let mut client = proxy.connect();
-        client.send("GET /containers/c/json HTTP/1.1\r\nHost: d\r\n\r\n");
+        client.send(format!("GET /containers/{name}/json HTTP/1.1\r\nHost: d\r\n\r\n"));
         client
     };
-    let reading: Vec<Client> = (0..at_once).map(|_| ask()).collect();
+    let reading: Vec<Client> = (0..at_once).map(|_| ask("long")).collect();
     assert!(eventually(|| engine.connections() == at_once));
-    let waiting: Vec<Client> = (0..20).map(|_| ask()).collect();
-    assert!(eventually(|| engine.connections() == at_once + 20));
+    let waiting: Vec<Client> = (0..40).map(|number| ask(["long", "slow"][number % 2])).collect();
+    assert!(eventually(|| engine.connections() == at_once + 40));
     // Their heads are there; a little later they all wait.
     proxy.must_serve();
+    assert_eq!(ask("prompt").answer().unwrap().text(), "{\"Id\":\"c\"}");
     drop(waiting);
     let pooled = 1;
     assert!(eventually(|| proxy.descriptors() <= idle + 2 * at_once + pooled), "{} of {idle}", proxy.descriptors());
     finish.open();
     for mut client in reading {
-        assert_eq!(client.answer().unwrap().text(), "{\"Id\":\"c\"}");
+        assert_eq!(client.answer().unwrap().text(), long);
     }
 }

@@ -49,6 +49,8 @@ enum State {
     DataCr,
     DataLf,
     Trailers,
+    /// The CR of the empty line behind the trailers was seen.
+    EndLf,
     End,
 }
 
@@ -107,7 +109,7 @@ impl Decoder {
 
     /// The trailer section that came with the last chunk: complete lines, without the empty one.
     pub fn trailers(&self) -> &[u8] {
-        self.trailers.strip_suffix(b"\r\n").unwrap_or_default()
+        &self.trailers
     }
 
     /// Whether the body is complete.
@@ -148,6 +150,8 @@ impl Decoder {
             State::DataLf if byte == b'\n' => Ok(State::Size { size: 0, digits: 0 }),
             State::DataCr | State::DataLf => Err(ChunkError::DataEnd),
             State::Trailers => self.trailer(byte),
+            State::EndLf if byte == b'\n' => Ok(State::End),
+            State::EndLf => Err(ChunkError::Trailers),
             // `step` deals with these itself.
             State::Data { .. } | State::End => Ok(self.state),
         }
@@ -178,6 +182,7 @@ impl Decoder {
     fn trailer(&mut self, byte: u8) -> Result<State, ChunkError> {
         let previous = self.trailers.last().copied();
         let well_formed = match byte {
+            b'\r' if previous.is_none_or(|previous| previous == b'\n') => return Ok(State::EndLf),
             b'\n' => previous == Some(b'\r'),
             0 => false,
             _ => previous != Some(b'\r'),
@@ -191,11 +196,8 @@ impl Decoder {
         }
         let lines = self.trailers.strip_suffix(b"\r\n").unwrap_or_default();
         let start = memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1);
-        match lines.get(start..) {
-            None | Some([]) => Ok(State::End),
-            Some(line) if is_field_line(line) => Ok(State::Trailers),
-            Some(_) => Err(ChunkError::Trailers),
-        }
+        let line = lines.get(start..).unwrap_or_default();
+        if is_field_line(line) { Ok(State::Trailers) } else { Err(ChunkError::Trailers) }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use smallvec::SmallVec;
 
@@ -81,6 +81,16 @@ impl Body {
         Some(passed.used)
     }
 
+    /// Whether the body is longer than `most`, as far as that is known when `taken` bytes of it were.
+    pub(super) fn is_longer_than(&self, most: usize, taken: usize) -> bool {
+        self.left.saturating_add(taken as u64) > most as u64
+    }
+
+    /// Whether the end of the stream is the end of the body.
+    pub(super) fn end(&self) -> Result<(), Unread> {
+        if self.framing == Framing::Close { Ok(()) } else { Err(Unread::CutOff) }
+    }
+
     fn pass(&mut self, piece: &[u8]) -> Result<Passed, ChunkError> {
         let mut passed = Passed::default();
         match self.framing {
@@ -115,10 +125,27 @@ impl Body {
     }
 }
 
-enum Event<P> {
+/// What came next from the Engine.
+pub(super) enum Event<P> {
     Piece(P),
+    /// The end of the stream, or its failure.
     Ended,
     ClientGone,
+}
+
+/// Receives the next piece from the Engine, unless the client leaves first.
+pub(super) fn poll_receive<T: Transport>(
+    client: &T,
+    engine: &Stream,
+    into: &mut Vec<u8>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Event<usize>> {
+    match engine.poll_receive(cx, into) {
+        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+        Poll::Ready(Ok(count)) => Poll::Ready(Event::Piece(count)),
+        Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
+        Poll::Pending => Poll::Pending,
+    }
 }
 
 /// Relays an answer whose head is written in `exchange.downstream`.
@@ -188,14 +215,8 @@ async fn relay_body<T: Transport>(
         if body.left >= BULK_WORTH_BYTES || full >= FULL_RECEIVES {
             return relay_bulk(context, exchange, engine, body).await;
         }
-        let event = poll_fn(|cx| match engine.poll_receive(cx, &mut exchange.answer.bytes) {
-            Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
-            Poll::Ready(Ok(count)) => Poll::Ready(Event::Piece(count)),
-            Poll::Pending if context.client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
-        match event {
+        let bytes = &mut exchange.answer.bytes;
+        match poll_fn(|cx| poll_receive(context.client, engine, bytes, cx)).await {
             Event::Piece(count) => full = if count >= FULL_RECEIVE_BYTES { full + 1 } else { 0 },
             Event::Ended => return Ok(End::Engine),
             Event::ClientGone => return Ok(End::Client),
@@ -243,7 +264,7 @@ async fn relay_bulk<T: Transport>(
     }
 }
 
-/// The next piece from the Engine, unless the client leaves first.
+/// As [`poll_receive`], into a buffer of its own.
 async fn receive_bulk<T: Transport>(client: &T, engine: &Stream) -> Event<Bulk> {
     poll_fn(|cx| match engine.poll_receive_bulk(cx) {
         Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
@@ -276,8 +297,7 @@ pub(super) async fn read_whole<T: Transport>(
     loop {
         let piece = match receive_bulk(client, engine).await {
             Event::Piece(piece) => piece,
-            Event::Ended if body.framing == Framing::Close => return Ok(false),
-            Event::Ended => return Err(Unread::CutOff),
+            Event::Ended => return body.end().map(|()| false),
             Event::ClientGone => return Err(Unread::ClientGone),
         };
         let used = body.take(piece.payload(), into).ok_or(Unread::Malformed)?;

@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use super::connection::{After, Context};
 use super::exchange::{Answer, Exchange, Held, RequestBody};
-use super::filter::AtOnce;
+use super::filter::Read;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
@@ -568,10 +568,21 @@ pub(super) async fn respond<T: Transport>(
         request_read,
     };
     let length = if filter::applies(exchange, framing) {
-        match filter::edit_at_once(context, exchange, engine, delivery) {
-            AtOnce::Edited(length) => length,
-            AtOnce::Cut(cut) => return Box::pin(filter::give_up(context, exchange, cut)).await,
-            AtOnce::Later(engine) => return Box::pin(filter::respond(context, exchange, engine, delivery)).await,
+        let edited = match filter::read(context, exchange, &engine, framing).await {
+            Ok(Read::Long(body)) => {
+                return Box::pin(filter::respond_at_length(context, exchange, engine, body, delivery)).await;
+            }
+            Ok(read) => {
+                if delivery.reusable && !matches!(read, Read::Short { clean: false }) {
+                    engine.give_back(context.shard);
+                }
+                filter::edit(context, exchange, delivery, &read)
+            }
+            Err(cut) => Err(cut),
+        };
+        match edited {
+            Ok(length) => length,
+            Err(cut) => return Box::pin(filter::give_up(context, exchange, cut)).await,
         }
     } else {
         write_response_head(exchange, delivery);

@@ -15,6 +15,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::buffers::{BUFFER_BYTES, Buffers, GROUP};
+use super::bulk::Bulk;
 use super::operation::Key;
 use super::ring::{Inner, Kind, user_data};
 
@@ -99,11 +100,36 @@ impl Socket {
         self.inbox.len() - self.inbox_start + self.fresh.map_or(0, |(_, length)| length)
     }
 
+    /// Gives up the inbox, whose bytes were all read.
+    pub(super) fn empty_inbox(&mut self, spare: &mut SpareInboxes) {
+        spare.give(std::mem::take(&mut self.inbox));
+        self.inbox_start = 0;
+    }
+
     /// Copies what a receive buffer holds behind the bytes in the inbox, and gives the buffer back.
-    fn keep(&mut self, buffers: &mut Buffers, received: Option<(u16, usize)>) {
+    fn keep(&mut self, buffers: &mut Buffers, spare: &mut SpareInboxes, received: Option<(u16, usize)>) {
         if let Some((id, length)) = received {
+            if self.inbox.capacity() == 0 {
+                self.inbox = spare.0.pop().unwrap_or_default();
+            }
             self.inbox.extend_from_slice(buffers.bytes(id, length));
             buffers.give(id);
+        }
+    }
+}
+
+/// Empty inboxes of sockets that wait for more: an idle socket holds no memory.
+#[derive(Default)]
+pub(super) struct SpareInboxes(Vec<Vec<u8>>);
+
+impl SpareInboxes {
+    const COUNT_MAX: usize = 16;
+    const KEPT_BYTES: usize = 2 * BUFFER_BYTES;
+
+    fn give(&mut self, mut inbox: Vec<u8>) {
+        if self.0.len() < Self::COUNT_MAX && inbox.capacity() <= Self::KEPT_BYTES {
+            inbox.clear();
+            self.0.push(inbox);
         }
     }
 }
@@ -168,7 +194,7 @@ impl Inner {
                 if earlier.is_none() {
                     self.delivered.push(key);
                 }
-                socket.keep(&mut self.buffers, earlier);
+                socket.keep(&mut self.buffers, &mut self.spare_inboxes, earlier);
             }
             (result, buffer) => {
                 if let Some(id) = buffer {
@@ -194,7 +220,7 @@ impl Inner {
                 continue;
             }
             let fresh = socket.fresh.take();
-            socket.keep(&mut self.buffers, fresh);
+            socket.keep(&mut self.buffers, &mut self.spare_inboxes, fresh);
         }
     }
 
@@ -205,8 +231,7 @@ impl Inner {
         if socket.inbox_start < socket.inbox.len() {
             into.extend_from_slice(&socket.inbox[socket.inbox_start..]);
             taken += socket.inbox.len() - socket.inbox_start;
-            socket.inbox = Vec::new();
-            socket.inbox_start = 0;
+            socket.empty_inbox(&mut self.spare_inboxes);
         }
         if let Some((id, length)) = socket.fresh.take() {
             into.extend_from_slice(self.buffers.bytes(id, length));
@@ -216,11 +241,23 @@ impl Inner {
         taken
     }
 
+    /// Takes what waits in a socket's inbox, as far as it fits into a bulk buffer; `None` when nothing does.
+    pub(super) fn take_received_bulk(&mut self, key: Key) -> Option<Bulk> {
+        let socket = &mut self.sockets[key.slot as usize];
+        let waiting = socket.inbox.get(socket.inbox_start..).filter(|waiting| !waiting.is_empty())?;
+        let mut bulk = self.bulk.take();
+        socket.inbox_start += bulk.fill(waiting);
+        if socket.inbox_start == socket.inbox.len() {
+            socket.empty_inbox(&mut self.spare_inboxes);
+        }
+        Some(bulk)
+    }
+
     /// Moves a fresh buffer to the inbox at once.
     pub(super) fn settle(&mut self, key: Key) {
         let socket = &mut self.sockets[key.slot as usize];
         let fresh = socket.fresh.take();
-        socket.keep(&mut self.buffers, fresh);
+        socket.keep(&mut self.buffers, &mut self.spare_inboxes, fresh);
     }
 }
 

@@ -25,7 +25,7 @@ use slab::Slab;
 use super::buffers::Buffers;
 use super::bulk::BulkPool;
 use super::operation::{Key, Loan, Operation};
-use super::receive::{self, End, Receiving, Socket};
+use super::receive::{self, End, Receiving, Socket, SpareInboxes};
 use super::timer::Wheel;
 
 const SUBMISSION_ENTRIES: u32 = 1024;
@@ -90,6 +90,7 @@ pub(super) struct Inner {
     uring: IoUring,
     pub(super) buffers: Buffers,
     pub(super) bulk: BulkPool,
+    pub(super) spare_inboxes: SpareInboxes,
     pub(super) sockets: Slab<Socket>,
     pub(super) operations: Slab<Operation>,
     pub(super) acceptors: Slab<Accepting>,
@@ -138,6 +139,7 @@ impl Ring {
             uring,
             buffers,
             bulk: BulkPool::default(),
+            spare_inboxes: SpareInboxes::default(),
             sockets: Slab::new(),
             operations: Slab::new(),
             acceptors: Slab::new(),

@@ -84,15 +84,10 @@ impl Stream {
         let mut ring = self.ring.inner();
         ring.settle(self.key);
         let pool = ring.bulk.clone();
-        let socket = ring.socket(self.key);
-        if socket.inbox_start < socket.inbox.len() {
-            let mut bulk = pool.take();
-            socket.inbox_start += bulk.fill(&socket.inbox[socket.inbox_start..]);
-            if socket.inbox_start == socket.inbox.len() {
-                (socket.inbox, socket.inbox_start) = (Vec::new(), 0);
-            }
+        if let Some(bulk) = ring.take_received_bulk(self.key) {
             return Poll::Ready(Ok(bulk));
         }
+        let socket = ring.socket(self.key);
         if let Some(operation) = socket.bulk {
             let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
             return Poll::Ready(self.finish_bulk(&mut ring, result, loan));
