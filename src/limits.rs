@@ -95,12 +95,14 @@ pub const METRIC_SERIES_MAX: usize = 16_384;
 pub const JSON_MAX_DEPTH: usize = 128;
 /// An answer that is read whole and is no longer than this is read into the buffers of its exchange.
 pub const SHORT_ANSWER_MAX_BYTES: usize = 32 << 10;
-/// Longer ones, at once on one shard.
+/// Memory of longer ones on one shard, from their first byte until their clients have taken them; the next ones wait.
+pub const LONG_ANSWERS_MAX_BYTES: usize = 64 << 20;
+/// Such answers that one shard receives at once.
 pub const LONG_ANSWERS_AT_ONCE: usize = 4;
-/// Memory of such answers that their clients have yet to take, on one shard: when it is used up, the next ones wait.
-pub const LONG_ANSWERS_UNSENT_MAX_BYTES: usize = 32 << 20;
 /// How long a client may take over such an answer when others wait for the memory that it is in.
-pub const LONG_ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+pub const LONG_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// What a buffer for such answers keeps of its memory between two of them.
+pub const LONG_ANSWER_KEPT_BYTES: usize = 2 << 20;
 /// A shorter range of such an answer is cheaper to copy than to send from where it lies.
 pub const SENT_IN_PLACE_MIN_BYTES: usize = 2 << 10;
 /// Longest answer to one of the proxy's own questions (spec 30 §2).
@@ -113,8 +115,6 @@ pub const SPOOL_SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SPOOL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Archives that one shard spools and inspects at once; further uploads wait.
 pub const SPOOLS_AT_ONCE: usize = 8;
-/// What a buffer for such answers keeps of its memory between two of them.
-pub const LONG_ANSWER_KEPT_BYTES: usize = 2 << 20;
 /// The memory for reading a JSON document is kept for the next one unless the document was longer than this.
 pub const JSON_KEPT_DOCUMENT_BYTES: usize = 64 << 10;
 /// Longest JSON body that is inspected, unless one of the two below applies (spec 30 §0.1).

@@ -14,7 +14,7 @@ use super::transport::Transport;
 use crate::http::{HeadError, framing, reply};
 use crate::identity::Peer;
 use crate::limits;
-use crate::rt::Deadline;
+use crate::rt::{Deadline, Places, Taken};
 use crate::target::Target;
 
 /// What an exchange is carried out with.
@@ -27,6 +27,16 @@ pub(super) struct Context<'c, T> {
 }
 
 impl<T: Transport> Context<'_, T> {
+    /// Waits for places for as long as the client is there; `None` when it left first.
+    pub(super) async fn take<'p>(&self, places: &'p Places, count: usize) -> Option<Taken<'p>> {
+        let waiting = places.queue_up(count);
+        poll_fn(|cx| match waiting.poll_take(cx) {
+            Poll::Ready(taken) => Poll::Ready(Some(taken)),
+            Poll::Pending => self.client.poll_closed(cx).map(|()| None),
+        })
+        .await
+    }
+
     /// Receives from the client until the deadline; 0 when nothing came, whatever the cause.
     pub(super) async fn receive_in_time(&self, into: &mut Vec<u8>) -> usize {
         poll_fn(|cx| match self.client.poll_receive(cx, into) {

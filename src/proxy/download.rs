@@ -68,17 +68,27 @@ impl Body {
         self.complete
     }
 
-    /// Appends what `piece` holds of the body; returns how much of it that was, `None` when the coding is violated.
-    pub(super) fn take(&mut self, piece: &[u8], into: &mut Vec<u8>) -> Option<usize> {
-        let passed = self.pass(piece).ok()?;
-        if self.unchunked {
-            for range in passed.ranges {
-                into.extend_from_slice(piece.get(range).unwrap_or_default());
-            }
-        } else {
-            into.extend_from_slice(piece.get(..passed.used).unwrap_or_default());
+    /// Appends what `piece` holds of the body; returns how much of it that was.
+    ///
+    /// # Errors
+    /// The coding is violated.
+    pub(super) fn take(&mut self, piece: &[u8], into: &mut Vec<u8>) -> Result<usize, Unread> {
+        if self.framing != Framing::Chunked {
+            let used = self.pass(piece).map_err(|_| Unread::Malformed)?.used;
+            into.extend_from_slice(piece.get(..used).unwrap_or_default());
+            return Ok(used);
         }
-        Some(passed.used)
+        let mut used = 0;
+        loop {
+            match self.decoder.step(piece, &mut used).map_err(|_| Unread::Malformed)? {
+                Step::Data(range) => into.extend_from_slice(piece.get(range).unwrap_or_default()),
+                Step::More => return Ok(used),
+                Step::End => {
+                    self.complete = true;
+                    return Ok(used);
+                }
+            }
+        }
     }
 
     /// Whether the body is longer than `most`, as far as that is known when `taken` bytes of it were.
@@ -86,9 +96,9 @@ impl Body {
         self.left.saturating_add(taken as u64) > most as u64
     }
 
-    /// Whether the end of the stream is the end of the body.
-    pub(super) fn end(&self) -> Result<(), Unread> {
-        if self.framing == Framing::Close { Ok(()) } else { Err(Unread::CutOff) }
+    /// What the end of the stream means.
+    fn end(&self) -> End {
+        if self.framing == Framing::Close { End::Body { clean: false } } else { End::Engine }
     }
 
     fn pass(&mut self, piece: &[u8]) -> Result<Passed, ChunkError> {
@@ -128,8 +138,9 @@ impl Body {
 /// What came next from the Engine.
 pub(super) enum Event<P> {
     Piece(P),
-    /// The end of the stream, or its failure.
+    /// The end of the stream.
     Ended,
+    Failed,
     ClientGone,
 }
 
@@ -141,8 +152,9 @@ pub(super) fn poll_receive<T: Transport>(
     cx: &mut task::Context<'_>,
 ) -> Poll<Event<usize>> {
     match engine.poll_receive(cx, into) {
-        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
+        Poll::Ready(Ok(0)) => Poll::Ready(Event::Ended),
         Poll::Ready(Ok(count)) => Poll::Ready(Event::Piece(count)),
+        Poll::Ready(Err(_)) => Poll::Ready(Event::Failed),
         Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
         Poll::Pending => Poll::Pending,
     }
@@ -158,8 +170,6 @@ pub(super) async fn relay<T: Transport>(
     context.deadline.clear();
     let mut body = Body::new(delivery);
     match relay_body(context, exchange, &engine, &mut body).await {
-        // The end of a body that nothing else delimits.
-        Ok(End::Engine) if body.framing == Framing::Close => After::Linger,
         Ok(End::Engine) | Err(_) => After::Close,
         Ok(End::Client) => After::Close,
         Ok(End::Body { clean }) => {
@@ -218,7 +228,8 @@ async fn relay_body<T: Transport>(
         let bytes = &mut exchange.answer.bytes;
         match poll_fn(|cx| poll_receive(context.client, engine, bytes, cx)).await {
             Event::Piece(count) => full = if count >= FULL_RECEIVE_BYTES { full + 1 } else { 0 },
-            Event::Ended => return Ok(End::Engine),
+            Event::Ended => return Ok(body.end()),
+            Event::Failed => return Ok(End::Engine),
             Event::ClientGone => return Ok(End::Client),
         }
     }
@@ -244,7 +255,8 @@ async fn relay_bulk<T: Transport>(
     loop {
         let mut piece = match receive_bulk(context.client, engine).await {
             Event::Piece(piece) => piece,
-            Event::Ended => return Ok(End::Engine),
+            Event::Ended => return Ok(body.end()),
+            Event::Failed => return Ok(End::Engine),
             Event::ClientGone => return Ok(End::Client),
         };
         let Ok(passed) = body.pass(piece.payload()) else { return Ok(End::Engine) };
@@ -268,8 +280,8 @@ async fn relay_bulk<T: Transport>(
 async fn receive_bulk<T: Transport>(client: &T, engine: &Stream) -> Event<Bulk> {
     poll_fn(|cx| match engine.poll_receive_bulk(cx) {
         Poll::Ready(Ok(piece)) if piece.payload().is_empty() => Poll::Ready(Event::Ended),
-        Poll::Ready(Err(_)) => Poll::Ready(Event::Ended),
         Poll::Ready(Ok(piece)) => Poll::Ready(Event::Piece(piece)),
+        Poll::Ready(Err(_)) => Poll::Ready(Event::Failed),
         Poll::Pending if client.poll_closed(cx).is_ready() => Poll::Ready(Event::ClientGone),
         Poll::Pending => Poll::Pending,
     })
@@ -297,10 +309,11 @@ pub(super) async fn read_whole<T: Transport>(
     loop {
         let piece = match receive_bulk(client, engine).await {
             Event::Piece(piece) => piece,
-            Event::Ended => return body.end().map(|()| false),
+            Event::Ended if body.framing == Framing::Close => return Ok(false),
+            Event::Ended | Event::Failed => return Err(Unread::CutOff),
             Event::ClientGone => return Err(Unread::ClientGone),
         };
-        let used = body.take(piece.payload(), into).ok_or(Unread::Malformed)?;
+        let used = body.take(piece.payload(), into)?;
         if into.len() > limits::FILTERED_RESPONSE_MAX_BYTES {
             return Err(Unread::TooLarge);
         }

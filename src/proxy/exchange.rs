@@ -176,7 +176,7 @@ pub(super) struct Exchange {
     pub(super) answer: Answer,
     /// Bytes on their way to the client.
     pub(super) downstream: Vec<u8>,
-    /// A body that the proxy makes, or a query that it rewrites.
+    /// A body that the proxy makes, a query that it rewrites, or an answer that it edits.
     pub(super) scratch: Vec<u8>,
     pub(super) request_id: RequestId,
     pub(super) trace: TraceContext,

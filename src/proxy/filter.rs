@@ -1,13 +1,13 @@
 //! The response filter (spec 50 C, 60 §3.4): answers that an active redaction toggle covers.
 //!
 //! Such an answer is read whole before the client is told anything. What cannot be rewritten with certainty is refused
-//! with a 502 that shows nothing of it. Long answers are few at a time on a shard, and bounded in what their clients have
-//! not taken of them, so that a hundred lists asked for at once wait for one another instead of filling the memory.
+//! with a 502 that shows nothing of it. Long answers share a bounded room, from their first byte until their clients have
+//! taken them, so that a hundred lists asked for at once wait for one another instead of filling the memory.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::connection::{After, Context};
@@ -15,13 +15,12 @@ use super::download::{self, Body, Event, Unread};
 use super::exchange::{Answer, Exchange};
 use super::forward::{self, Answering, Delivery};
 use super::local::{self, Failure};
-use super::places::{Places, Taken};
 use super::transport::Transport;
 use crate::http::forward::ResponseBody;
 use crate::http::{FieldName, Framing};
 use crate::limits;
 use crate::redaction::{Cuts, Rejected, Scratch};
-use crate::rt::{Gathered, Insets, Ring, Stream};
+use crate::rt::{Gathered, Insets, Places, Ring, Stream, Taken};
 
 /// Whether the answer in `exchange.answer` has to be filtered.
 pub(super) fn applies(exchange: &Exchange, framing: Framing) -> bool {
@@ -39,8 +38,8 @@ fn has_coding(exchange: &Exchange) -> bool {
     codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// A received body.
-pub(super) enum Read {
+/// A body as far as it was received.
+pub(super) enum Received {
     /// Whole behind its head.
     WithHead,
     /// Whole in `exchange.scratch`; `clean`: nothing came behind it.
@@ -49,54 +48,52 @@ pub(super) enum Read {
     Long(Body),
 }
 
-impl Read {
+impl Received {
     fn bytes<'e>(&self, exchange: &'e Exchange) -> &'e [u8] {
         match self {
-            Read::WithHead => exchange.answer.rest(),
-            Read::Short { .. } | Read::Long(_) => &exchange.scratch,
+            Received::WithHead => exchange.answer.rest(),
+            Received::Short { .. } | Received::Long(_) => &exchange.scratch,
         }
     }
 }
 
-/// Reads the body of an answer for as long as it is short: without allocating anything, and without a place.
-pub(super) async fn read<T: Transport>(
+/// Receives the body of an answer for as long as it is short: without allocating anything, and without a place.
+pub(super) async fn receive<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     engine: &Stream,
     framing: Framing,
-) -> Result<Read, Cut> {
+) -> Result<Received, Withheld> {
     context.deadline.clear();
     if has_coding(exchange) {
-        return Err(Cut::Refused("content coding on an answer that has to be read"));
+        return Err(Withheld::Refused("content coding on an answer that has to be read"));
     }
     if matches!(framing, Framing::Length(length) if length == exchange.answer.rest().len() as u64) {
-        return Ok(Read::WithHead);
+        return Ok(Received::WithHead);
     }
     let mut body = Body::unframed(framing);
+    if body.is_longer_than(limits::FILTERED_RESPONSE_MAX_BYTES, 0) {
+        return Err(Unread::TooLarge.into());
+    }
     exchange.scratch.clear();
-    let clean = poll_fn(|cx| {
+    loop {
         let Answer { bytes, head_bytes, .. } = &mut exchange.answer;
-        loop {
-            let piece = bytes.get(*head_bytes..).unwrap_or_default();
-            let Some(used) = body.take(piece, &mut exchange.scratch) else {
-                return Poll::Ready(Err(Unread::Malformed));
-            };
-            if body.is_complete() {
-                return Poll::Ready(Ok(Some(used == piece.len())));
-            }
-            if body.is_longer_than(limits::SHORT_ANSWER_MAX_BYTES, exchange.scratch.len()) {
-                return Poll::Ready(Ok(None));
-            }
-            bytes.truncate(*head_bytes);
-            match ready!(download::poll_receive(context.client, engine, bytes, cx)) {
-                Event::Piece(_) => {}
-                Event::Ended => return Poll::Ready(body.end().map(|()| Some(false))),
-                Event::ClientGone => return Poll::Ready(Err(Unread::ClientGone)),
-            }
+        let piece = bytes.get(*head_bytes..).unwrap_or_default();
+        let used = body.take(piece, &mut exchange.scratch)?;
+        if body.is_complete() {
+            return Ok(Received::Short { clean: used == piece.len() });
         }
-    })
-    .await?;
-    Ok(clean.map_or_else(|| Read::Long(body), |clean| Read::Short { clean }))
+        if body.is_longer_than(limits::SHORT_ANSWER_MAX_BYTES, exchange.scratch.len()) {
+            return Ok(Received::Long(body));
+        }
+        bytes.truncate(*head_bytes);
+        match poll_fn(|cx| download::poll_receive(context.client, engine, bytes, cx)).await {
+            Event::Piece(_) => {}
+            Event::ClientGone => return Err(Withheld::ClientGone),
+            Event::Ended if framing == Framing::Close => return Ok(Received::Short { clean: false }),
+            Event::Ended | Event::Failed => return Err(Unread::CutOff.into()),
+        }
+    }
 }
 
 /// Writes the head of a short answer and its edited body into `exchange.downstream`; returns the body's length.
@@ -104,31 +101,35 @@ pub(super) fn edit<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
     delivery: Delivery,
-    read: &Read,
-) -> Result<u64, Cut> {
-    if read.bytes(exchange).is_empty() {
+    received: &Received,
+) -> Result<u64, Withheld> {
+    if received.bytes(exchange).is_empty() {
         // Nothing to read: the removal of a service answers so on a covered path (spec 50 C1).
-        forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(0), ..delivery });
+        write_head(exchange, delivery, 0);
         return Ok(0);
     }
     let mut scratch = context.shard.redaction_scratch.borrow_mut();
-    let cuts = find_cuts(exchange, read.bytes(exchange), &mut scratch)?;
-    let length = cuts.edited_len(read.bytes(exchange).len());
-    // Whatever framing the Engine used, the length is known now.
-    forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
+    let cuts = find_cuts(exchange, received.bytes(exchange), &mut scratch)?;
+    let length = cuts.edited_len(received.bytes(exchange).len());
+    write_head(exchange, delivery, length);
     let mut out = std::mem::take(&mut exchange.downstream);
-    cuts.apply(read.bytes(exchange), &mut out);
+    cuts.apply(received.bytes(exchange), &mut out);
     exchange.downstream = out;
     Ok(length as u64)
 }
 
-fn find_cuts<'s>(exchange: &Exchange, received: &[u8], scratch: &'s mut Scratch) -> Result<&'s Cuts, Cut> {
+fn find_cuts<'s>(exchange: &Exchange, received: &[u8], scratch: &'s mut Scratch) -> Result<&'s Cuts, Withheld> {
     let generation = exchange.generation.as_deref();
     let matcher = generation.and_then(|one| one.redaction.covers(exchange.path.canonical()));
-    matcher.ok_or(Cut::Refused("no policy"))?.cuts(received, scratch).map_err(Cut::Rejected)
+    matcher.ok_or(Withheld::Refused("no policy"))?.cuts(received, scratch).map_err(Withheld::Rejected)
 }
 
-/// Answers with a long answer, of which [`read`] has read the beginning.
+/// Writes the head into `exchange.downstream`: whatever framing the Engine used, the length is known now.
+fn write_head(exchange: &mut Exchange, delivery: Delivery, length: usize) {
+    forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
+}
+
+/// Answers with a long answer, of which [`receive`] has received the beginning.
 pub(super) async fn respond_at_length<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
@@ -136,79 +137,89 @@ pub(super) async fn respond_at_length<T: Transport>(
     body: Body,
     delivery: Delivery,
 ) -> After {
-    let long = &context.shard.long_answers;
-    let prepared = match long.reading.take(1, context.client).await {
-        Some(_place) => prepare(context, exchange, engine, body, delivery).await,
-        None => Err(Cut::ClientGone),
-    };
-    // The place is free again: a client that reads slowly keeps its own answer waiting, nobody else's.
-    match prepared {
-        Ok(prepared) => send(context, exchange, prepared, delivery).await,
-        Err(cut) => give_up(context, exchange, cut).await,
+    match prepare(context, exchange, engine, body, delivery).await {
+        Ok((edited, _room)) => send(context, exchange, edited, delivery).await,
+        Err(withheld) => give_up(context, exchange, withheld).await,
     }
 }
 
-/// A long answer that is ready to go out, and has the room for that.
-struct Prepared<'s> {
-    /// Of the body, in bytes.
-    length: u64,
-    /// Head and edited body, but for long ranges, which go out from where they were received.
-    joined: Vec<u8>,
-    received: Vec<u8>,
-    insets: Insets,
-    _room: Taken<'s>,
-}
-
-/// Reads and edits a long answer, and waits until there is room for it.
+/// Receives and edits a long answer, once there is room for it.
 async fn prepare<'s, T: Transport>(
     context: &Context<'s, T>,
     exchange: &mut Exchange,
     engine: Answering,
     mut body: Body,
     delivery: Delivery,
-) -> Result<Prepared<'s>, Cut> {
+) -> Result<(Edited, Taken<'s>), Withheld> {
     let long = &context.shard.long_answers;
-    let mut received = long.buffer();
-    received.extend_from_slice(&exchange.scratch);
-    if let Framing::Length(length) = delivery.framing {
-        let length = usize::try_from(length).ok().filter(|length| *length <= limits::FILTERED_RESPONSE_MAX_BYTES);
-        received.reserve_exact(length.ok_or(Unread::TooLarge)?.saturating_sub(received.len()));
-    }
-    match download::read_whole(context.client, &engine, &mut body, &mut received).await? && delivery.reusable {
-        true => engine.give_back(context.shard),
-        false => drop(engine),
-    }
-    let (mut joined, mut insets) = (long.buffer(), Insets::default());
-    let length = {
-        let mut scratch = context.shard.redaction_scratch.borrow_mut();
-        let cuts = find_cuts(exchange, &received, &mut scratch)?;
-        let length = cuts.edited_len(received.len());
-        forward::write_response_head(exchange, Delivery { body: ResponseBody::Replaced(length as u64), ..delivery });
-        joined.reserve_exact(exchange.downstream.len() + length);
-        joined.extend_from_slice(&exchange.downstream);
-        let in_place = |at, range| insets.push(at, range);
-        cuts.apply_around(&received, &mut joined, limits::SENT_IN_PLACE_MIN_BYTES, in_place);
-        length as u64
+    let stated = match delivery.framing {
+        Framing::Length(length) => usize::try_from(length).ok(),
+        Framing::None | Framing::Chunked | Framing::Close => None,
     };
+    let room = 2 * stated.unwrap_or(limits::FILTERED_RESPONSE_MAX_BYTES);
+    let mut room = context.take(&long.room, room).await.ok_or(Withheld::ClientGone)?;
+    let received = {
+        let _place = context.take(&long.receiving, 1).await.ok_or(Withheld::ClientGone)?;
+        let mut received = long.buffer(stated.unwrap_or(limits::LONG_ANSWER_KEPT_BYTES));
+        received.extend_from_slice(&exchange.scratch);
+        if download::read_whole(context.client, &engine, &mut body, &mut received).await? && delivery.reusable {
+            engine.give_back(context.shard);
+        }
+        received
+    };
+    let edited = edit_at_length(context, exchange, delivery, received)?;
+    room.keep(edited.joined.capacity() + edited.received.capacity());
+    Ok((edited, room))
+}
+
+/// A long answer that is ready to go out.
+struct Edited {
+    /// Of the body, in bytes.
+    length: u64,
+    /// Head and edited body, but for `insets`.
+    joined: Vec<u8>,
+    /// What the insets are ranges of; without any it is not kept.
+    received: Vec<u8>,
+    insets: Insets,
+}
+
+fn edit_at_length<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    delivery: Delivery,
+    mut received: Vec<u8>,
+) -> Result<Edited, Withheld> {
+    let long = &context.shard.long_answers;
+    let mut scratch = context.shard.redaction_scratch.borrow_mut();
+    let cuts = find_cuts(exchange, &received, &mut scratch)?;
+    let length = cuts.edited_len(received.len());
+    write_head(exchange, delivery, length);
+    let ranges = cuts.kept(received.len()).map(|range| range.len());
+    let in_place: usize = ranges.filter(|bytes| *bytes >= limits::SENT_IN_PLACE_MIN_BYTES).take(Insets::MAX).sum();
+    // Both buffers stay until the client has taken its answer; for a little of it that is no bargain.
+    let (in_place, min_bytes) =
+        if in_place >= length / 2 { (in_place, limits::SENT_IN_PLACE_MIN_BYTES) } else { (0, usize::MAX) };
+    let mut joined = long.buffer(exchange.downstream.len() + length - in_place);
+    joined.extend_from_slice(&exchange.downstream);
+    let mut insets = Insets::default();
+    cuts.apply_around(&received, &mut joined, min_bytes, |at, range| insets.push(at, range));
     if insets.is_empty() {
         long.keep(std::mem::take(&mut received));
     }
-    let bytes = (joined.len() + received.len()).min(limits::LONG_ANSWERS_UNSENT_MAX_BYTES);
-    let room = long.unsent.take(bytes, context.client).await.ok_or(Cut::ClientGone)?;
-    Ok(Prepared { length, joined, received, insets, _room: room })
+    Ok(Edited { length: length as u64, joined, received, insets })
 }
 
 /// Sends a long answer.
 async fn send<T: Transport>(
     context: &Context<'_, T>,
     exchange: &mut Exchange,
-    prepared: Prepared<'_>,
+    edited: Edited,
     delivery: Delivery,
 ) -> After {
     exchange.facts.status = exchange.answer.head.status;
-    let gathered = Box::new(Gathered::new(prepared.joined, prepared.received, &prepared.insets));
+    let gathered = Box::new(Gathered::new(edited.joined, edited.received, &edited.insets));
     let Some((sent, (joined, received))) = patiently(context, context.client.send_gathered(gathered)).await else {
-        tracing::warn!("client does not take its answer, and others wait for the memory: connection closed");
+        tracing::debug!("client does not take its answer, and others wait for the memory");
         return After::Close;
     };
     context.shard.long_answers.keep(joined);
@@ -216,38 +227,42 @@ async fn send<T: Transport>(
     if sent.is_err() {
         return After::Close;
     }
-    exchange.facts.sent_bytes = prepared.length;
+    exchange.facts.sent_bytes = edited.length;
     if delivery.close { After::Linger } else { After::Keep }
 }
 
 /// Why an answer does not reach the client.
-pub(super) enum Cut {
+pub(super) enum Withheld {
     Refused(&'static str),
     Rejected(Rejected),
     ClientGone,
 }
 
-impl From<Unread> for Cut {
-    fn from(unread: Unread) -> Cut {
+impl From<Unread> for Withheld {
+    fn from(unread: Unread) -> Withheld {
         match unread {
-            Unread::ClientGone => Cut::ClientGone,
-            Unread::Malformed => Cut::Refused("malformed chunked coding"),
-            Unread::TooLarge => Cut::Refused("too large to be filtered"),
-            Unread::CutOff => Cut::Refused("cut off"),
+            Unread::ClientGone => Withheld::ClientGone,
+            Unread::Malformed => Withheld::Refused("malformed chunked coding"),
+            Unread::TooLarge => Withheld::Refused("too large to be filtered"),
+            Unread::CutOff => Withheld::Refused("cut off"),
         }
     }
 }
 
 /// Answers that the Engine's answer cannot be passed on.
-pub(super) async fn give_up<T: Transport>(context: &Context<'_, T>, exchange: &mut Exchange, cut: Cut) -> After {
-    match cut {
-        Cut::Refused(cause) => refuse(context, exchange, &cause).await,
-        Cut::Rejected(rejected) => refuse(context, exchange, &rejected).await,
-        Cut::ClientGone => forward::lose(context, exchange, forward::Lost::ClientGone).await,
+pub(super) async fn give_up<T: Transport>(
+    context: &Context<'_, T>,
+    exchange: &mut Exchange,
+    withheld: Withheld,
+) -> After {
+    match withheld {
+        Withheld::Refused(cause) => refuse(context, exchange, &cause).await,
+        Withheld::Rejected(rejected) => refuse(context, exchange, &rejected).await,
+        Withheld::ClientGone => forward::lose(context, exchange, forward::Lost::ClientGone).await,
     }
 }
 
-/// Waits for `sending` for as long as it takes; `None` when that is too long and others wait for its memory.
+/// Waits for `sending` for as long as it takes; `None` when that is too long and somebody waits for its memory.
 async fn patiently<T: Transport, O>(context: &Context<'_, T>, sending: impl Future<Output = O>) -> Option<O> {
     const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
     let mut sending = pin!(sending);
@@ -257,7 +272,7 @@ async fn patiently<T: Transport, O>(context: &Context<'_, T>, sending: impl Futu
             return Poll::Ready(Some(outcome));
         }
         while context.deadline.is_reached(cx.waker()) {
-            if context.shard.long_answers.unsent.are_wanted() {
+            if context.shard.long_answers.room.are_short() {
                 return Poll::Ready(None);
             }
             context.deadline.set(ASKED_AGAIN_AFTER);
@@ -277,34 +292,36 @@ async fn refuse<T: Transport>(
     local::fail(context, exchange, Failure::Rejected, cause).await
 }
 
-/// Lets a few long answers be read at a time, and so many be on their way out as fit a bound, with buffers that stay
-/// warm.
+/// Lets long answers be on a shard for as long as there is room for them, with buffers that stay warm.
 pub(super) struct LongAnswers {
-    reading: Places,
     /// Bytes.
-    unsent: Places,
-    /// Buffers between two answers: a pair for each that is read.
+    room: Places,
+    receiving: Places,
+    /// Buffers between two answers: a pair for each that is received.
     kept: RefCell<Vec<Vec<u8>>>,
 }
 
 impl LongAnswers {
     pub(super) fn new(ring: &Ring) -> LongAnswers {
         LongAnswers {
-            reading: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE),
-            unsent: Places::new(ring, limits::LONG_ANSWERS_UNSENT_MAX_BYTES),
+            room: Places::new(ring, limits::LONG_ANSWERS_MAX_BYTES),
+            receiving: Places::new(ring, limits::LONG_ANSWERS_AT_ONCE),
             kept: RefCell::default(),
         }
     }
 
-    /// An empty buffer.
-    fn buffer(&self) -> Vec<u8> {
-        self.kept.borrow_mut().pop().unwrap_or_default()
+    /// An empty buffer with room for this many bytes; a kept one only for what uses much of it.
+    fn buffer(&self, bytes: usize) -> Vec<u8> {
+        let kept = if bytes >= limits::LONG_ANSWER_KEPT_BYTES / 4 { self.kept.borrow_mut().pop() } else { None };
+        let mut buffer = kept.unwrap_or_default();
+        buffer.reserve_exact(bytes);
+        buffer
     }
 
     /// Takes a buffer back.
     fn keep(&self, mut buffer: Vec<u8>) {
         let mut kept = self.kept.borrow_mut();
-        if buffer.capacity() > 0 && kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
+        if buffer.capacity() >= limits::LONG_ANSWER_KEPT_BYTES / 4 && kept.len() < 2 * limits::LONG_ANSWERS_AT_ONCE {
             buffer.clear();
             buffer.shrink_to(limits::LONG_ANSWER_KEPT_BYTES);
             kept.push(buffer);

@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use super::connection::{After, Context};
 use super::exchange::{Answer, Exchange, Held, RequestBody};
-use super::filter::Read;
+use super::filter::Received;
 use super::local::{self, Failure};
 use super::shard::{InFlight, Shard};
 use super::transport::Transport;
@@ -568,21 +568,23 @@ pub(super) async fn respond<T: Transport>(
         request_read,
     };
     let length = if filter::applies(exchange, framing) {
-        let edited = match filter::read(context, exchange, &engine, framing).await {
-            Ok(Read::Long(body)) => {
+        let edited = match filter::receive(context, exchange, &engine, framing).await {
+            Ok(Received::Long(body)) => {
                 return Box::pin(filter::respond_at_length(context, exchange, engine, body, delivery)).await;
             }
-            Ok(read) => {
-                if delivery.reusable && !matches!(read, Read::Short { clean: false }) {
+            Ok(received) => {
+                if delivery.reusable && !matches!(received, Received::Short { clean: false }) {
                     engine.give_back(context.shard);
+                } else {
+                    drop(engine);
                 }
-                filter::edit(context, exchange, delivery, &read)
+                filter::edit(context, exchange, delivery, &received)
             }
-            Err(cut) => Err(cut),
+            Err(withheld) => Err(withheld),
         };
         match edited {
             Ok(length) => length,
-            Err(cut) => return Box::pin(filter::give_up(context, exchange, cut)).await,
+            Err(withheld) => return Box::pin(filter::give_up(context, exchange, withheld)).await,
         }
     } else {
         write_response_head(exchange, delivery);

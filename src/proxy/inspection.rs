@@ -67,7 +67,7 @@ pub(super) async fn inspect<T: Transport>(
         }),
         Needs::Spool { max_bytes } => match dispatch::inspect_before_body(inspector, &upload_of(exchange), options) {
             BeforeBody::Decided(outcome) => Ok(outcome),
-            BeforeBody::ReadBody => match context.shard.spools.take(1, context.client).await {
+            BeforeBody::ReadBody => match context.take(&context.shard.spools, 1).await {
                 Some(_place) => match hold_in_file(context, exchange, max_bytes).await {
                     Ok(()) => Ok(judge_file(context, exchange, inspector).await),
                     Err(unheld) => Err(unheld),

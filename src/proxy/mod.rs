@@ -14,7 +14,6 @@ mod forward;
 mod generation;
 mod inspection;
 mod local;
-mod places;
 mod shard;
 mod transport;
 mod tunnel;

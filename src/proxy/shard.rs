@@ -11,7 +11,6 @@ use super::clock::{Dates, Random};
 use super::exchange::Exchange;
 use super::filter::LongAnswers;
 use super::generation::{Policy, Published};
-use super::places::Places;
 use crate::engine::Engine;
 use crate::engine::reach::{Liveness, Observation};
 use crate::inspect;
@@ -19,7 +18,7 @@ use crate::limits;
 use crate::observe::{Observer, ShardObserver};
 use crate::record::{Listener, OwnershipContext};
 use crate::redaction::Scratch;
-use crate::rt::{Deadline, Notify, Offload, Ring};
+use crate::rt::{Deadline, Notify, Offload, Places, Ring};
 
 /// How soon writers that had no room are asked again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(30);

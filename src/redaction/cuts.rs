@@ -109,7 +109,15 @@ impl Cuts {
 
     /// Appends the edited answer to `out`, which grows at most once.
     pub fn apply(&self, received: &[u8], out: &mut Vec<u8>) {
+        out.reserve(self.edited_len(received.len()));
         self.apply_around(received, out, usize::MAX, |_, _| false);
+    }
+
+    /// The ranges of the received answer that stay, in order; some may be empty.
+    pub fn kept(&self, received_len: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.cuts.iter().map(|cut| cut.end as usize));
+        let ends = self.cuts.iter().map(|cut| cut.start as usize).chain(std::iter::once(received_len));
+        starts.zip(ends).map(|(start, end)| start..end)
     }
 
     /// As [`apply`](Self::apply), but without the ranges of `received` that have at least `min_bytes` and that
@@ -121,7 +129,6 @@ impl Cuts {
         min_bytes: usize,
         mut leave_out: impl FnMut(usize, Range<usize>) -> bool,
     ) {
-        out.reserve(self.edited_len(received.len()));
         let mut start = 0;
         for cut in &self.cuts {
             let end = cut.start as usize;

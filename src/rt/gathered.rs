@@ -4,19 +4,19 @@
 
 use std::ops::Range;
 
-/// Most ranges that one send takes from the second buffer: the kernel takes 1024 slices (`IOV_MAX`), and each of these
-/// needs one for itself and one for what stands before it.
-const INSETS_MAX: usize = 511;
-
 /// Which ranges of one buffer go out in between the bytes of another, and where.
 #[derive(Debug, Default)]
 pub struct Insets(Vec<(usize, Range<usize>)>);
 
 impl Insets {
+    /// Most that one send takes: the kernel takes 1024 slices (`IOV_MAX`), and each inset needs one for itself and one for
+    /// what stands before it.
+    pub const MAX: usize = 511;
+
     /// Puts `range` of the one buffer before byte `at` of the other, behind every earlier inset. False, and nothing
     /// changes, when one send can take no more.
     pub fn push(&mut self, at: usize, range: Range<usize>) -> bool {
-        let fits = self.0.len() < INSETS_MAX;
+        let fits = self.0.len() < Self::MAX;
         if fits {
             self.0.push((at, range));
         }
@@ -39,7 +39,7 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// Puts together what goes out. Of an inset that lies outside of its buffer nothing goes out.
+    /// Puts together what goes out. The insets have to lie inside of the buffers.
     pub fn new(joined: Vec<u8>, apart: Vec<u8>, insets: &Insets) -> Gathered {
         let mut slices = Vec::with_capacity(2 * insets.0.len() + 1);
         let mut length = 0;
@@ -51,6 +51,7 @@ impl Gathered {
         };
         let mut start = 0;
         for (at, range) in &insets.0 {
+            debug_assert!(joined.get(start..*at).is_some() && apart.get(range.clone()).is_some());
             push(joined.get(start..*at).unwrap_or_default());
             push(apart.get(range.clone()).unwrap_or_default());
             start = *at;

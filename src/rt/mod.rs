@@ -5,8 +5,8 @@
 //!
 //! How a shard runs: tasks queue operations on the ring; one task, *the turn* ([`shard`]), submits them and waits for
 //! completions in a single system call, wakes the tasks that they belong to, and yields. Every wake of a task comes from
-//! the turn or from [`Notify`] and [`Queue`], which mark the turn: a marked turn submits without waiting. A task that wakes
-//! another one in any other way would leave it sleeping behind the turn's wait, so glommio's own streams, timers,
+//! the turn, or from [`Notify`] or [`Places`], which mark the turn: a marked turn submits without waiting. A task that
+//! wakes another one in any other way would leave it sleeping behind the turn's wait, so glommio's own streams, timers,
 //! channels and locks must not be used on a shard.
 
 mod accept;
@@ -18,6 +18,7 @@ mod local;
 mod mailbox;
 mod offload;
 mod operation;
+mod places;
 mod receive;
 mod ring;
 mod shard;
@@ -31,9 +32,10 @@ pub use accept::Acceptor;
 pub use bulk::{BULK_BYTES, Bulk};
 pub use file::Spool;
 pub use gathered::{Gathered, Insets};
-pub use local::{Notify, Queue, Turn};
+pub use local::Notify;
 pub use mailbox::{Inbox, Mailbox, Sender, mailbox};
 pub use offload::{Offload, Pending, Workers};
+pub use places::{Places, Taken, Waiting};
 pub use ring::Ring;
 pub use shard::{Placement, Shard, ShardError, launch, spawn};
 pub use stream::{SilentSend, Stream, connect};

@@ -83,7 +83,6 @@ impl Stream {
     pub fn poll_receive_bulk(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bulk>> {
         let mut ring = self.ring.inner();
         ring.settle(self.key);
-        let pool = ring.bulk.clone();
         if let Some(bulk) = ring.take_received_bulk(self.key) {
             return Poll::Ready(Ok(bulk));
         }
@@ -93,7 +92,7 @@ impl Stream {
             return Poll::Ready(self.finish_bulk(&mut ring, result, loan));
         }
         if let Some(end) = socket.ended {
-            return Poll::Ready(ended(end).map(|_| pool.take()));
+            return Poll::Ready(ended(end).map(|_| ring.bulk.take()));
         }
         if socket.receiving != Receiving::Stopped {
             // The order of bytes allows one receive at a time: the one in flight has to end first.
@@ -101,7 +100,8 @@ impl Stream {
             ring.stop_receiving(self.key);
             return Poll::Pending;
         }
-        let operation = ring.start_bulk_receive(self.fd, pool.take());
+        let buffer = ring.bulk.take();
+        let operation = ring.start_bulk_receive(self.fd, buffer);
         ring.socket(self.key).bulk = Some(operation);
         // Registers the waker; the operation was queued just now and cannot be complete.
         let _ = ring.collect(operation, cx.waker());

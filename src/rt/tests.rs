@@ -119,50 +119,87 @@ fn tasks_that_wake_each_other_do_not_wait_for_the_kernel() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
-/// Each of many is polled when it comes and when it is its turn, not whenever another one is served or gives up.
+/// Each of many is polled when it comes and when it is its turn, not whenever another one is served or gives up, and who
+/// needs many places is not overtaken.
 #[test]
-fn a_queue_serves_in_order_and_wakes_one() {
+fn places_are_given_in_order_and_wake_one() {
     const TASKS: usize = 1000;
-    let (served, polls) = on_shard(|ring| async move {
-        let (queue, done) = (Rc::new(Queue::new(&ring)), Rc::new(Notify::new(&ring)));
-        let (leave, is_free) = (Rc::new(Notify::new(&ring)), Rc::new(Cell::new(false)));
+    let count_of = |number: usize| if number % 7 == 3 { 10 } else { 1 + number % 2 };
+    let (served, polls) = on_shard(move |ring| async move {
+        let (places, done) = (Rc::new(Places::new(&ring, 10)), Rc::new(Notify::new(&ring)));
+        let (leave, most) = (Rc::new(Notify::new(&ring)), Rc::new(Cell::new(0)));
         let (served, polls) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(0)));
+        let used = Rc::new(Cell::new(0));
+        // More than there are is all of them.
+        let all = poll_fn(|cx| places.queue_up(11).poll_take(cx)).await;
+        assert!(!places.are_short());
         for number in 0..TASKS {
-            let (queue, done) = (Rc::clone(&queue), Rc::clone(&done));
-            let (leave, is_free) = (Rc::clone(&leave), Rc::clone(&is_free));
-            let (served, polls) = (Rc::clone(&served), Rc::clone(&polls));
+            let (places, done, leave) = (Rc::clone(&places), Rc::clone(&done), Rc::clone(&leave));
+            let (served, polls, used, most) =
+                (Rc::clone(&served), Rc::clone(&polls), Rc::clone(&used), Rc::clone(&most));
             spawn(async move {
-                let turn = queue.join();
+                let waiting = places.queue_up(count_of(number));
                 if number % 5 == 0 {
+                    assert!(poll_fn(|cx| Poll::Ready(waiting.poll_take(cx).is_pending())).await);
                     leave.after(0).await;
                 } else {
-                    poll_fn(|cx| {
+                    let taken = poll_fn(|cx| {
                         polls.set(polls.get() + 1);
-                        if turn.is_first(cx) && is_free.get() { Poll::Ready(()) } else { Poll::Pending }
+                        waiting.poll_take(cx)
                     })
                     .await;
                     served.borrow_mut().push(number);
+                    used.set(used.get() + count_of(number));
+                    most.set(most.get().max(used.get()));
+                    // Held beyond this turn.
+                    leave.notify();
+                    leave.after(leave.count()).await;
+                    used.set(used.get() - count_of(number));
+                    drop(taken);
                 }
-                drop(turn);
+                drop(waiting);
                 done.notify();
+                leave.notify();
             });
         }
+        assert!(places.are_short());
         leave.notify();
         while done.count() < (TASKS / 5) as u64 {
             done.after(done.count()).await;
         }
-        assert!(!queue.is_empty() && served.borrow().is_empty());
-        is_free.set(true);
-        queue.wake_first();
+        assert!(places.are_short() && served.borrow().is_empty());
+        drop(all);
         while done.count() < TASKS as u64 {
+            leave.notify();
             done.after(done.count()).await;
         }
-        assert!(queue.is_empty());
+        assert!(!places.are_short());
+        assert_eq!((used.get(), most.get()), (0, 10));
         (served.take(), polls.get())
     });
     assert_eq!(served, (0..TASKS).filter(|number| number % 5 != 0).collect::<Vec<_>>());
-    // Once more for the first: when those before it left, nothing was free yet.
-    assert!(polls <= 2 * served.len() + 1, "{polls}");
+    // When it comes, when it is first, and once more when it needs more than is free then.
+    assert!(polls <= 4 * served.len(), "{polls}");
+}
+
+#[test]
+fn places_that_are_not_needed_any_more_serve_the_next() {
+    on_shard(|ring| async move {
+        let places = Places::new(&ring, 10);
+        let mut first = poll_fn(|cx| places.queue_up(8).poll_take(cx)).await;
+        let waiting = places.queue_up(5);
+        let is_pending =
+            async |waiting: &Waiting<'_>| poll_fn(|cx| Poll::Ready(waiting.poll_take(cx).is_pending())).await;
+        assert!(is_pending(&waiting).await && places.are_short());
+        first.keep(6);
+        assert!(is_pending(&waiting).await && places.are_short());
+        first.keep(7);
+        assert!(is_pending(&waiting).await, "places come back from nowhere");
+        first.keep(5);
+        assert!(!places.are_short() && !is_pending(&waiting).await);
+        drop(first);
+        let _all = poll_fn(|cx| places.queue_up(10).poll_take(cx)).await;
+    });
 }
 
 fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
@@ -323,26 +360,37 @@ fn more_sockets_than_buffers_are_all_served(receives: Receives) {
 
 #[test]
 fn a_send_that_is_dropped_keeps_its_buffer_and_frees_the_socket() {
-    let (ours, mut theirs) = pair();
-    on_shard(move |ring| async move {
-        let stream = Stream::new(&ring, ours);
-        {
-            let mut sending = pin!(stream.send(vec![7; 64 << 20]));
-            poll_fn(|cx| {
-                assert!(sending.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
-        }
-        drop(stream);
-        let deadline = Deadline::new(&ring);
-        deadline.set(Duration::from_millis(100));
-        deadline.reached().await;
-        assert_eq!(ring.open_sockets(), 0);
-    });
-    let mut rest = Vec::new();
-    theirs.read_to_end(&mut rest).unwrap();
-    assert!(rest.len() < 64 << 20 && rest.iter().all(|&byte| byte == 7));
+    for is_gathered in [false, true] {
+        let (ours, mut theirs) = pair();
+        on_shard(move |ring| async move {
+            let stream = Stream::new(&ring, ours);
+            {
+                let bytes = vec![7; 32 << 20];
+                let mut sending = pin!(async {
+                    if is_gathered {
+                        let mut insets = Insets::default();
+                        (0..Insets::MAX).for_each(|at| assert!(insets.push(at, at << 10..(at + 1) << 10)));
+                        let _ = stream.send_gathered(Box::new(Gathered::new(bytes.clone(), bytes, &insets))).await;
+                    } else {
+                        let _ = stream.send(bytes).await;
+                    }
+                });
+                poll_fn(|cx| {
+                    assert!(sending.as_mut().poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            drop(stream);
+            let deadline = Deadline::new(&ring);
+            deadline.set(Duration::from_millis(100));
+            deadline.reached().await;
+            assert_eq!(ring.open_sockets(), 0);
+        });
+        let mut rest = Vec::new();
+        theirs.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() < 32 << 20 && rest.iter().all(|&byte| byte == 7));
+    }
 }
 
 /// Also when it is more than a socket takes at once.
