@@ -150,7 +150,7 @@ fn long_answers_arrive_to_the_byte() {
 #[test]
 fn waiting_to_be_redacted_holds_nobody() {
     let at_once = sockguard::limits::LONG_ANSWERS_AT_ONCE;
-    let long = format!("{{\"Id\":\"{}\"}}", "c".repeat(sockguard::limits::SHORT_ANSWER_MAX_BYTES));
+    let long = format!("{{\"Id\":\"{}\"}}", "c".repeat(1 << 20));
     let answers = long.clone();
     let finish = Gate::closed();
     let finishes = finish.clone();
@@ -176,7 +176,7 @@ fn waiting_to_be_redacted_holds_nobody() {
         client.send(format!("GET /containers/{name}/json HTTP/1.1\r\nHost: d\r\n\r\n"));
         client
     };
-    let reading: Vec<Client> = (0..at_once).map(|_| ask("long")).collect();
+    let mut reading: Vec<Client> = (0..at_once).map(|_| ask("long")).collect();
     assert!(eventually(|| engine.connections() == at_once));
     let waiting: Vec<Client> = (0..40).map(|number| ask(["long", "slow"][number % 2])).collect();
     assert!(eventually(|| engine.connections() == at_once + 40));
@@ -186,6 +186,10 @@ fn waiting_to_be_redacted_holds_nobody() {
     drop(waiting);
     let pooled = 1;
     assert!(eventually(|| proxy.descriptors() <= idle + 2 * at_once + pooled), "{} of {idle}", proxy.descriptors());
+    // So is who gives up in the middle.
+    drop(reading.pop());
+    let left = idle + 2 * (at_once - 1) + pooled;
+    assert!(eventually(|| proxy.descriptors() <= left), "{} of {idle}", proxy.descriptors());
     finish.open();
     for mut client in reading {
         assert_eq!(client.answer().unwrap().text(), long);

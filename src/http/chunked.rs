@@ -92,8 +92,7 @@ impl Decoder {
                 if here == 0 {
                     return Ok(Step::More);
                 }
-                let left = left - here as u64;
-                self.state = if left == 0 { State::DataCr } else { State::Data { left } };
+                self.skip_payload(here as u64);
                 let start = *used;
                 *used += here;
                 return Ok(Step::Data(start..*used));
@@ -104,6 +103,19 @@ impl Decoder {
             let Some(&byte) = rest.first() else { return Ok(Step::More) };
             *used += 1;
             self.state = self.next(byte)?;
+        }
+    }
+
+    /// How many bytes of payload come next; 0 where something else does.
+    pub fn payload_left(&self) -> u64 {
+        if let State::Data { left } = self.state { left } else { 0 }
+    }
+
+    /// Takes note of `count` bytes of payload that went another way; no more than [`Decoder::payload_left`].
+    pub fn skip_payload(&mut self, count: u64) {
+        if let State::Data { left } = self.state {
+            let left = left.saturating_sub(count);
+            self.state = if left == 0 { State::DataCr } else { State::Data { left } };
         }
     }
 

@@ -4,9 +4,10 @@
 //! goes on as the bytes that the strict decoder has accepted. The client is watched, so that the Engine learns at once
 //! when it leaves; an answer that breaks off is broken off, never ended as if it were complete (spec 60 §3.4, §3.5).
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::ops::Range;
+use std::pin::pin;
 use std::task::{self, Poll};
 
 use smallvec::SmallVec;
@@ -88,6 +89,21 @@ impl Body {
                     return Ok(used);
                 }
             }
+        }
+    }
+
+    /// How many bytes of nothing but payload come next, as far as that is known.
+    fn payload_left(&self) -> u64 {
+        if self.framing == Framing::Chunked { self.decoder.payload_left() } else { self.left }
+    }
+
+    /// Takes note of payload that was received.
+    fn skip_payload(&mut self, count: u64) {
+        if self.framing == Framing::Chunked {
+            self.decoder.skip_payload(count);
+        } else {
+            self.left -= count;
+            self.complete = self.left == 0;
         }
     }
 
@@ -307,6 +323,17 @@ pub(super) async fn read_whole<T: Transport>(
     into: &mut Vec<u8>,
 ) -> Result<bool, Unread> {
     loop {
+        let straight = body.payload_left();
+        if into.len() as u64 + straight > limits::FILTERED_RESPONSE_MAX_BYTES as u64 {
+            return Err(Unread::TooLarge);
+        }
+        if straight >= BULK_WORTH_BYTES {
+            receive_straight(client, engine, straight as usize, into).await?;
+            body.skip_payload(straight);
+            if body.complete {
+                return Ok(!engine.is_readable());
+            }
+        }
         let piece = match receive_bulk(client, engine).await {
             Event::Piece(piece) => piece,
             Event::Ended if body.framing == Framing::Close => return Ok(false),
@@ -321,6 +348,24 @@ pub(super) async fn read_whole<T: Transport>(
             return Ok(used == piece.payload().len());
         }
     }
+}
+
+/// Receives `count` bytes to where they have to be.
+async fn receive_straight<T: Transport>(
+    client: &T,
+    engine: &Stream,
+    count: usize,
+    into: &mut Vec<u8>,
+) -> Result<(), Unread> {
+    let mut receiving = pin!(engine.receive_exactly(std::mem::take(into), count));
+    let received = poll_fn(|cx| match receiving.as_mut().poll(cx) {
+        Poll::Ready(received) => Poll::Ready(Some(received)),
+        Poll::Pending => client.poll_closed(cx).map(|()| None),
+    })
+    .await;
+    let (outcome, buffer) = received.ok_or(Unread::ClientGone)?;
+    *into = buffer;
+    outcome.map_err(|_| Unread::CutOff)
 }
 
 #[cfg(test)]

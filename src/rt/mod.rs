@@ -12,6 +12,7 @@
 mod accept;
 mod buffers;
 mod bulk;
+mod exact;
 mod file;
 mod gathered;
 mod local;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use accept::Acceptor;
 pub use bulk::{BULK_BYTES, Bulk};
+pub use exact::ReceiveExactly;
 pub use file::Spool;
 pub use gathered::{Gathered, Insets};
 pub use local::Notify;

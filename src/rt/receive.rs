@@ -241,6 +241,19 @@ impl Inner {
         taken
     }
 
+    /// Takes up to `most` bytes that wait in a socket's inbox; returns the count.
+    pub(super) fn take_from_inbox(&mut self, key: Key, into: &mut Vec<u8>, most: usize) -> usize {
+        let socket = &mut self.sockets[key.slot as usize];
+        let waiting = socket.inbox.get(socket.inbox_start..).unwrap_or_default();
+        let count = waiting.len().min(most);
+        into.extend_from_slice(&waiting[..count]);
+        socket.inbox_start += count;
+        if count > 0 && socket.inbox_start == socket.inbox.len() {
+            socket.empty_inbox(&mut self.spare_inboxes);
+        }
+        count
+    }
+
     /// Takes what waits in a socket's inbox, as far as it fits into a bulk buffer; `None` when nothing does.
     pub(super) fn take_received_bulk(&mut self, key: Key) -> Option<Bulk> {
         let socket = &mut self.sockets[key.slot as usize];

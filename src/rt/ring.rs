@@ -402,6 +402,19 @@ impl Inner {
         })
     }
 
+    /// Receives `count` bytes behind those of `into`, which has the room for it.
+    pub(super) fn start_exact_receive(&mut self, socket: Key, into: Vec<u8>, count: usize) -> Key {
+        let fd = self.socket(socket).fd;
+        self.start(Loan::Bytes(into), |loan| {
+            let room = match loan {
+                Loan::Bytes(into) => into.spare_capacity_mut(),
+                Loan::Bulk(_) | Loan::Gathered(_) | Loan::Address(_) => &mut [],
+            };
+            let length = u32::try_from(room.len().min(count)).unwrap_or(u32::MAX);
+            opcode::Recv::new(types::Fd(fd), room.as_mut_ptr().cast(), length).flags(libc::MSG_WAITALL).build()
+        })
+    }
+
     /// Watches for the peer's end of the stream, whatever waits before it.
     pub(super) fn start_hangup(&mut self, fd: RawFd) -> Key {
         self.start(Loan::Bytes(Vec::new()), |_| {

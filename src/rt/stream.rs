@@ -11,13 +11,15 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::event::PollFlags;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
 
 use super::bulk::Bulk;
+use super::exact::ReceiveExactly;
 use super::gathered::Gathered;
 use super::operation::{Key, Loan, counted};
 use super::receive::{End, Receiving};
-use super::ring::Ring;
+use super::ring::{Inner, Ring};
 
 /// A connected stream socket of this shard. Dropping it cancels what is in flight and closes it.
 pub struct Stream {
@@ -32,6 +34,10 @@ impl Stream {
         let fd = socket.into_raw_fd();
         let key = ring.inner().insert_socket(fd);
         Stream { ring: ring.clone(), key, fd }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.key
     }
 
     /// The ring that it lives on.
@@ -108,7 +114,14 @@ impl Stream {
         Poll::Pending
     }
 
-    fn finish_bulk(&self, ring: &mut super::ring::Inner, result: i32, loan: Loan) -> io::Result<Bulk> {
+    /// Keeps what a bulk receive that was given up half-way has received: it still owned the next bytes.
+    pub(super) fn put_aside_bulk(&self, ring: &mut Inner, result: i32, loan: Loan) {
+        if let Ok(bulk) = self.finish_bulk(ring, result, loan) {
+            ring.socket(self.key).inbox.extend_from_slice(bulk.payload());
+        }
+    }
+
+    fn finish_bulk(&self, ring: &mut Inner, result: i32, loan: Loan) -> io::Result<Bulk> {
         let socket = ring.socket(self.key);
         socket.bulk = None;
         let Loan::Bulk(mut bulk) = loan else { return Err(io::ErrorKind::InvalidData.into()) };
@@ -127,6 +140,20 @@ impl Stream {
         }
     }
 
+    /// Receives `count` bytes, less than 4 GiB, straight into a buffer, behind what it holds; it comes back with the outcome.
+    /// Who gives this up half-way can receive no more from the stream.
+    ///
+    /// # Errors
+    /// The error that ended the connection, or `UnexpectedEof`.
+    pub fn receive_exactly(&self, into: Vec<u8>, count: usize) -> ReceiveExactly<'_> {
+        ReceiveExactly::new(self, into, count)
+    }
+
+    /// Whether more would be received at once, or the stream has ended.
+    pub fn is_readable(&self) -> bool {
+        self.has_received() || self.is_closed() || self.polled(PollFlags::IN)
+    }
+
     /// Ready once there are bytes to receive, or the stream has ended; takes nothing.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut ring = self.ring.inner();
@@ -135,11 +162,8 @@ impl Stream {
             return Poll::Ready(());
         }
         if let Some(operation) = socket.bulk {
-            // A bulk receive that was given up half-way still owns the next bytes.
             let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
-            if let Ok(bulk) = self.finish_bulk(&mut ring, result, loan) {
-                ring.socket(self.key).inbox.extend_from_slice(bulk.payload());
-            }
+            self.put_aside_bulk(&mut ring, result, loan);
             return Poll::Ready(());
         }
         socket.wake_with(cx);
@@ -188,11 +212,16 @@ impl Stream {
 
     /// Whether the peer has closed both sides, not only stopped sending. Only a unix socket can tell; elsewhere false.
     pub fn is_hung_up(&self) -> bool {
+        self.polled(PollFlags::empty())
+    }
+
+    /// Whether one of these conditions holds for the socket, or it has failed.
+    fn polled(&self, conditions: PollFlags) -> bool {
         let fd = self.fd();
-        let mut polled = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::empty())];
+        let mut polled = [rustix::event::PollFd::new(&fd, conditions)];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         rustix::event::poll(&mut polled, Some(&now)).is_ok()
-            && polled[0].revents().intersects(rustix::event::PollFlags::HUP | rustix::event::PollFlags::ERR)
+            && polled[0].revents().intersects(conditions | PollFlags::HUP | PollFlags::ERR)
     }
 
     /// Whether bytes wait to be received, as of this turn.

@@ -33,7 +33,8 @@ macro_rules! for_each_way_to_receive {
 }
 
 for_each_way_to_receive!(
-    bytes_arrive_whole_in_small_and_bulk_receives,
+    bytes_arrive_whole_however_they_are_received,
+    exact_receives_end_with_the_stream,
     a_receive_that_is_given_up_loses_nothing,
     a_peer_that_is_not_read_is_stopped_and_not_buffered,
     a_stream_dropped_under_a_flood_is_closed,
@@ -202,7 +203,7 @@ fn places_that_are_not_needed_any_more_serve_the_next() {
     });
 }
 
-fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
+fn bytes_arrive_whole_however_they_are_received(receives: Receives) {
     let (ours, mut theirs) = pair();
     let sent = noise(5 << 20, 1);
     let expected = sent.clone();
@@ -211,6 +212,7 @@ fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
             theirs.write_all(piece).unwrap();
         }
     });
+    let total = expected.len();
     let received = on_shard_that(receives, move |ring| async move {
         let stream = Stream::new(&ring, ours);
         let (mut bytes, mut round) = (Vec::new(), 0);
@@ -218,7 +220,16 @@ fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
             // Switching back and forth must neither lose nor reorder a byte.
             round += 1;
             let before = bytes.len();
-            if round % 7 < 4 {
+            if round % 3 == 2 && before < total {
+                let count = (round * 7919 % 300_000).min(total - before);
+                let (outcome, back) = stream.receive_exactly(bytes, count).await;
+                outcome.unwrap();
+                assert_eq!(back.len(), before + count);
+                bytes = back;
+                if count == 0 {
+                    continue;
+                }
+            } else if round % 7 < 4 {
                 let bulk = poll_fn(|cx| stream.poll_receive_bulk(cx)).await.unwrap();
                 bytes.extend_from_slice(bulk.payload());
             } else {
@@ -232,6 +243,47 @@ fn bytes_arrive_whole_in_small_and_bulk_receives(receives: Receives) {
     writer.join().unwrap();
     assert_eq!(received.len(), expected.len());
     assert!(received == expected);
+}
+
+/// What came before the end is there; who gives up half-way does not get what follows for what was asked.
+fn exact_receives_end_with_the_stream(receives: Receives) {
+    let (ours, mut theirs) = pair();
+    let (given_up, mut sender) = pair();
+    theirs.write_all(b"first").unwrap();
+    sender.write_all(b"first").unwrap();
+    on_shard_that(receives, move |ring| async move {
+        let stream = Stream::new(&ring, ours);
+        poll_fn(|cx| stream.poll_readable(cx)).await;
+        let (outcome, bytes) = stream.receive_exactly(b"0".to_vec(), 3).await;
+        outcome.unwrap();
+        assert_eq!(bytes, b"0fir");
+        assert!(stream.is_readable());
+        theirs.write_all(&[b'x'; 100_000]).unwrap();
+        drop(theirs);
+        let (outcome, bytes) = stream.receive_exactly(Vec::new(), 200_000).await;
+        assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!((bytes.len(), &bytes[..4]), (100_002, &b"stxx"[..]));
+        assert!(stream.is_readable() && stream.is_closed());
+        let (outcome, bytes) = stream.receive_exactly(Vec::new(), 1).await;
+        assert_eq!((outcome.unwrap_err().kind(), bytes.len()), (std::io::ErrorKind::UnexpectedEof, 0));
+
+        let stream = Stream::new(&ring, given_up);
+        assert_eq!(read_exactly(&stream, 5).await, b"first");
+        assert!(!stream.is_readable());
+        {
+            let mut receiving = pin!(stream.receive_exactly(Vec::new(), 10));
+            // Once for the receive that is armed, once for that of its own.
+            let deadline = Deadline::new(&ring);
+            deadline.set(Duration::from_millis(50));
+            poll_fn(|cx| {
+                assert!(receiving.as_mut().poll(cx).is_pending());
+                if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            sender.write_all(b"lost").unwrap();
+        }
+        assert!(stream.receive(&mut Vec::new()).await.is_err());
+    });
 }
 
 fn a_receive_that_is_given_up_loses_nothing(receives: Receives) {
