@@ -24,6 +24,19 @@ fn engine() -> (TempDir, ScriptedEngine) {
     (folder, engine)
 }
 
+/// An answer without a stated length, in chunks of so many bytes.
+fn chunked(body: &str, chunk_bytes: usize) -> Answer {
+    let mut answer =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in body.as_bytes().chunks(chunk_bytes) {
+        answer.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
+        answer.extend(chunk);
+        answer.extend(b"\r\n");
+    }
+    answer.extend(b"0\r\n\r\n");
+    Answer::raw(answer)
+}
+
 /// KiB by which the peak rises while `case` runs.
 fn growth(proxy: &Proxy, case: impl FnOnce()) -> u64 {
     proxy.must_serve();
@@ -78,22 +91,24 @@ fn long_lists_wait_for_one_another() {
     let list = format!("[{}]", vec![r#"{"Id":"c","Mounts":[{"Source":"/planted"}]}"#; 24_000].join(","));
     assert!(list.len() > 1 << 20);
     let (_folder, engine) = engine();
-    engine.on("GET", "/containers/json", Answer::json(200, list));
     let proxy = Setup::new(1, allow(&["GET /**"])).redact().start(engine.socket());
-    let grown = growth(&proxy, || {
-        std::thread::scope(|scope| {
-            for _ in 0..CLIENTS {
-                scope.spawn(|| {
-                    let mut client = proxy.connect();
-                    client.send("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n");
-                    let answer = client.answer().unwrap();
-                    assert_eq!(answer.status, 200);
-                    assert!(!answer.text().contains("planted"));
-                });
-            }
+    for answer in [chunked(&list, list.len()), chunked(&list, 2048), Answer::json(200, list)] {
+        engine.on("GET", "/containers/json", answer);
+        let grown = growth(&proxy, || {
+            std::thread::scope(|scope| {
+                for _ in 0..CLIENTS {
+                    scope.spawn(|| {
+                        let mut client = proxy.connect();
+                        client.send("GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n");
+                        let answer = client.answer().unwrap();
+                        assert_eq!(answer.status, 200);
+                        assert!(!answer.text().contains("planted"));
+                    });
+                }
+            });
         });
-    });
-    assert!(grown < 48 * MIB, "{grown} KiB for {CLIENTS} lists");
+        assert!(grown < 48 * MIB, "{grown} KiB for {CLIENTS} lists");
+    }
 }
 
 /// Long lists that nobody reads fill no memory either: those who ask later wait, and get theirs once the first have had
@@ -105,7 +120,7 @@ fn long_lists_that_nobody_reads_make_room() {
     let most = sockguard::limits::LONG_ANSWERS_MAX_BYTES as u64 >> 10;
     let list = format!("[{}]", vec![r#"{"Id":"c","Mounts":[{"Source":"/planted"}]}"#; 48_000].join(","));
     let (_folder, engine) = engine();
-    engine.on("GET", "/containers/json", Answer::json(200, list));
+    engine.on("GET", "/containers/json", chunked(&list, list.len()));
     let proxy = Setup::new(1, allow(&["GET /**"])).redact().start(engine.socket());
     let grown = growth(&proxy, || {
         let ask = || {

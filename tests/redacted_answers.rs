@@ -100,6 +100,34 @@ fn redacted_answers_in_strange_messages() {
     }
 }
 
+/// The end of the stream ends an answer that nothing else does; its failure does not.
+#[test]
+fn an_answer_whose_connection_fails_is_not_whole() {
+    const BODY_BYTES: usize = 300_000;
+    for reads_all in [true, false] {
+        let engine = BrokenEngine::start(move |upstream, _| {
+            let Some(head) = upstream.request() else { return };
+            if !head.contains("/containers/") {
+                upstream.say(GOOD);
+                return;
+            }
+            if reads_all {
+                upstream.body(BODY_BYTES);
+            }
+            // What is closed with bytes that nobody has read fails at the other end.
+            upstream.say("HTTP/1.1 200 OK\r\n\r\n{\"Id\":\"c\"}");
+        });
+        let proxy = Setup::new(1, allow_everything()).redact().start(&engine.socket());
+        let mut client = proxy.connect();
+        client.send(format!("POST /containers/c/json HTTP/1.1\r\nHost: d\r\nContent-Length: {BODY_BYTES}\r\n\r\n"));
+        let _ = client.try_send(vec![b'x'; BODY_BYTES]);
+        let answer = client.answer().unwrap();
+        assert_eq!(answer.status, if reads_all { 200 } else { 502 }, "{answer:?}");
+        assert_eq!(answer.text().contains("\"Id\""), reads_all);
+        assert_eq!(proxy.connect().ask(PING).text(), "OK");
+    }
+}
+
 /// Long ranges that no rule touches go out from where they were received, shorter ones are copied, and the client sees no
 /// difference; more of the long ones than one send takes included.
 #[test]

@@ -61,8 +61,8 @@ impl Body {
     /// A body that is read without its framing.
     pub(super) fn unframed(framing: Framing) -> Body {
         let left = if let Framing::Length(length) = framing { length } else { 0 };
-        let unchunked = framing == Framing::Chunked;
-        Body { framing, left, decoder: Decoder::default(), unchunked, complete: framing == Framing::None }
+        let complete = framing == Framing::None;
+        Body { framing, left, decoder: Decoder::default(), unchunked: false, complete }
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -107,9 +107,9 @@ impl Body {
         }
     }
 
-    /// Whether the body is longer than `most`, as far as that is known when `taken` bytes of it were.
-    pub(super) fn is_longer_than(&self, most: usize, taken: usize) -> bool {
-        self.left.saturating_add(taken as u64) > most as u64
+    /// How many bytes the body has at least, when `taken` of them were.
+    pub(super) fn known_length(&self, taken: usize) -> usize {
+        usize::try_from(self.payload_left()).unwrap_or(usize::MAX).saturating_add(taken)
     }
 
     /// What the end of the stream means.
@@ -186,8 +186,7 @@ pub(super) async fn relay<T: Transport>(
     context.deadline.clear();
     let mut body = Body::new(delivery);
     match relay_body(context, exchange, &engine, &mut body).await {
-        Ok(End::Engine) | Err(_) => After::Close,
-        Ok(End::Client) => After::Close,
+        Ok(End::Engine | End::Client) | Err(_) => After::Close,
         Ok(End::Body { clean }) => {
             if clean && delivery.reusable {
                 engine.give_back(context.shard);
@@ -323,13 +322,14 @@ pub(super) async fn read_whole<T: Transport>(
     into: &mut Vec<u8>,
 ) -> Result<bool, Unread> {
     loop {
-        let straight = body.payload_left();
-        if into.len() as u64 + straight > limits::FILTERED_RESPONSE_MAX_BYTES as u64 {
+        let known = body.known_length(into.len());
+        if known > limits::FILTERED_RESPONSE_MAX_BYTES {
             return Err(Unread::TooLarge);
         }
-        if straight >= BULK_WORTH_BYTES {
-            receive_straight(client, engine, straight as usize, into).await?;
-            body.skip_payload(straight);
+        let straight = known - into.len();
+        if straight as u64 >= BULK_WORTH_BYTES {
+            receive_straight(client, engine, straight, into).await?;
+            body.skip_payload(straight as u64);
             if body.complete {
                 return Ok(!engine.is_readable());
             }

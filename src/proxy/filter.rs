@@ -72,9 +72,6 @@ pub(super) async fn receive<T: Transport>(
         return Ok(Received::WithHead);
     }
     let mut body = Body::unframed(framing);
-    if body.is_longer_than(limits::FILTERED_RESPONSE_MAX_BYTES, 0) {
-        return Err(Unread::TooLarge.into());
-    }
     exchange.scratch.clear();
     loop {
         let Answer { bytes, head_bytes, .. } = &mut exchange.answer;
@@ -83,7 +80,11 @@ pub(super) async fn receive<T: Transport>(
         if body.is_complete() {
             return Ok(Received::Short { clean: used == piece.len() });
         }
-        if body.is_longer_than(limits::SHORT_ANSWER_MAX_BYTES, exchange.scratch.len()) {
+        let known = body.known_length(exchange.scratch.len());
+        if known > limits::FILTERED_RESPONSE_MAX_BYTES {
+            return Err(Unread::TooLarge.into());
+        }
+        if known > limits::SHORT_ANSWER_MAX_BYTES {
             return Ok(Received::Long(body));
         }
         bytes.truncate(*head_bytes);
@@ -152,15 +153,12 @@ async fn prepare<'s, T: Transport>(
     delivery: Delivery,
 ) -> Result<(Edited, Taken<'s>), Withheld> {
     let long = &context.shard.long_answers;
-    let stated = match delivery.framing {
-        Framing::Length(length) => usize::try_from(length).ok(),
-        Framing::None | Framing::Chunked | Framing::Close => None,
-    };
-    let room = 2 * stated.unwrap_or(limits::FILTERED_RESPONSE_MAX_BYTES);
-    let mut room = context.take(&long.room, room).await.ok_or(Withheld::ClientGone)?;
+    // All of it as a rule: the Engine states a length, or writes one chunk. What comes on top is added when it is there.
+    let known = body.known_length(exchange.scratch.len());
+    let mut room = context.take(&long.room, 2 * known).await.ok_or(Withheld::ClientGone)?;
     let received = {
         let _place = context.take(&long.receiving, 1).await.ok_or(Withheld::ClientGone)?;
-        let mut received = long.buffer(stated.unwrap_or(limits::LONG_ANSWER_KEPT_BYTES));
+        let mut received = long.buffer(known);
         received.extend_from_slice(&exchange.scratch);
         if download::read_whole(context.client, &engine, &mut body, &mut received).await? && delivery.reusable {
             engine.give_back(context.shard);
@@ -168,7 +166,7 @@ async fn prepare<'s, T: Transport>(
         received
     };
     let edited = edit_at_length(context, exchange, delivery, received)?;
-    room.keep(edited.joined.capacity() + edited.received.capacity());
+    room.resize(edited.joined.capacity() + edited.received.capacity());
     Ok((edited, room))
 }
 
@@ -219,7 +217,7 @@ async fn send<T: Transport>(
     exchange.facts.status = exchange.answer.head.status;
     let gathered = Box::new(Gathered::new(edited.joined, edited.received, &edited.insets));
     let Some((sent, (joined, received))) = patiently(context, context.client.send_gathered(gathered)).await else {
-        tracing::debug!("client does not take its answer, and others wait for the memory");
+        tracing::info!("client does not take its answer, and others wait for the memory: connection closed");
         return After::Close;
     };
     context.shard.long_answers.keep(joined);

@@ -1,6 +1,4 @@
-//! Receiving a known number of bytes straight to where they have to be.
-//!
-//! One operation for all of them, however many times the peer has to send: neither buffers of the ring nor copies.
+//! Receiving a known number of bytes straight to where they have to be: neither buffers of the ring nor copies.
 
 use std::future::Future;
 use std::io;
@@ -9,7 +7,8 @@ use std::task::{Context, Poll};
 
 use super::operation::{Loan, counted};
 use super::receive::{End, Receiving};
-use super::stream::Stream;
+use super::ring::Inner;
+use super::stream::{self, Stream};
 
 /// See [`Stream::receive_exactly`].
 pub struct ReceiveExactly<'s> {
@@ -17,37 +16,40 @@ pub struct ReceiveExactly<'s> {
     /// Not here while the kernel writes to it.
     into: Vec<u8>,
     left: usize,
-    /// The operation is in flight; it is the socket's `bulk`.
+    /// An operation is in flight; it is the socket's `bulk`.
     is_started: bool,
+    /// Bytes were taken from the stream, and are lost if this is given up now.
+    has_taken: bool,
 }
 
 impl<'s> ReceiveExactly<'s> {
     pub(super) fn new(stream: &'s Stream, mut into: Vec<u8>, count: usize) -> ReceiveExactly<'s> {
         into.reserve_exact(count);
-        ReceiveExactly { stream, into, left: count, is_started: false }
+        ReceiveExactly { stream, into, left: count, is_started: false, has_taken: false }
     }
 
-    /// Takes the outcome of the operation.
-    fn finish(&mut self, result: i32, loan: Loan) -> (io::Result<()>, Vec<u8>) {
-        let mut ring = self.stream.ring().inner();
+    fn ended(&mut self, outcome: io::Result<()>) -> Poll<(io::Result<()>, Vec<u8>)> {
+        self.has_taken = false;
+        Poll::Ready((outcome, std::mem::take(&mut self.into)))
+    }
+
+    /// Takes the buffer back from an operation.
+    fn collect(&mut self, ring: &mut Inner, result: i32, loan: Loan) -> io::Result<()> {
         let socket = ring.socket(self.stream.key());
-        socket.bulk = None;
-        let Loan::Bytes(mut into) = loan else { return (Err(io::ErrorKind::InvalidData.into()), Vec::new()) };
+        (socket.bulk, self.is_started) = (None, false);
+        let Loan::Bytes(into) = loan else { return Err(io::ErrorKind::InvalidData.into()) };
+        self.into = into;
         match counted(result) {
-            Ok(count) => {
+            Ok(count @ 1..) => {
+                let count = count.min(self.left);
                 // SAFETY: the kernel has written these bytes, into spare capacity of at least `self.left`.
-                unsafe { into.set_len(into.len() + count.min(self.left)) };
-                if count == self.left {
-                    return (Ok(()), into);
-                }
-                socket.ended = Some(End::Closed);
-                (Err(io::ErrorKind::UnexpectedEof.into()), into)
+                unsafe { self.into.set_len(self.into.len() + count) };
+                self.left -= count;
             }
-            Err(error) => {
-                socket.ended = Some(End::Failed(-result));
-                (Err(error), into)
-            }
+            Ok(0) => socket.ended = Some(End::Closed),
+            Err(_) => socket.ended = Some(End::Failed(-result)),
         }
+        Ok(())
     }
 }
 
@@ -57,29 +59,26 @@ impl Future for ReceiveExactly<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let key = this.stream.key();
+        let mut ring = this.stream.ring().inner();
         loop {
-            let mut ring = this.stream.ring().inner();
             if let Some(operation) = ring.socket(key).bulk {
                 let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
-                if this.is_started {
-                    this.is_started = false;
-                    drop(ring);
-                    return Poll::Ready(this.finish(result, loan));
+                if !this.is_started {
+                    this.stream.put_aside_bulk(&mut ring, result, loan);
+                } else if let Err(error) = this.collect(&mut ring, result, loan) {
+                    return this.ended(Err(error));
                 }
-                this.stream.put_aside_bulk(&mut ring, result, loan);
             }
             ring.settle(key);
-            this.left -= ring.take_from_inbox(key, &mut this.into, this.left);
+            let taken = ring.take_from_inbox(key, &mut this.into, this.left);
+            this.left -= taken;
+            this.has_taken |= taken > 0;
             if this.left == 0 {
-                return Poll::Ready((Ok(()), std::mem::take(&mut this.into)));
+                return this.ended(Ok(()));
             }
             let socket = ring.socket(key);
             if let Some(end) = socket.ended {
-                let error = match end {
-                    End::Closed => io::ErrorKind::UnexpectedEof.into(),
-                    End::Failed(error) => io::Error::from_raw_os_error(error),
-                };
-                return Poll::Ready((Err(error), std::mem::take(&mut this.into)));
+                return this.ended(Err(stream::ended(end).err().unwrap_or(io::ErrorKind::UnexpectedEof.into())));
             }
             if socket.receiving != Receiving::Stopped {
                 // The order of bytes allows one receive at a time: the one in flight has to end first.
@@ -89,19 +88,19 @@ impl Future for ReceiveExactly<'_> {
             }
             let operation = ring.start_exact_receive(key, std::mem::take(&mut this.into), this.left);
             ring.socket(key).bulk = Some(operation);
-            this.is_started = true;
+            (this.is_started, this.has_taken) = (true, true);
         }
     }
 }
 
 impl Drop for ReceiveExactly<'_> {
     fn drop(&mut self) {
-        if self.is_started {
+        if self.has_taken {
             let mut ring = self.stream.ring().inner();
             let socket = ring.socket(self.stream.key());
-            // What it has received so far is lost, and with it the place in the stream.
+            // The place in the stream is lost with what it has received.
             socket.ended = Some(End::Failed(libc::ECANCELED));
-            if let Some(operation) = socket.bulk.take() {
+            if let Some(operation) = socket.bulk.take_if(|_| self.is_started) {
                 ring.abandon(operation);
             }
         }

@@ -10,7 +10,7 @@ use super::gathered::Gathered;
 
 /// What an operation lends to the kernel.
 pub(super) enum Loan {
-    /// A buffer that is sent.
+    /// A buffer that is sent, or received into behind what it holds.
     Bytes(Vec<u8>),
     /// A bulk buffer that is sent or received into.
     Bulk(Bulk),

@@ -12,7 +12,8 @@ use super::ring::Ring;
 pub struct Places {
     ring: Ring,
     all: usize,
-    free: Cell<usize>,
+    /// Less than nothing while somebody has more than there are.
+    free: Cell<isize>,
     queue: RefCell<VecDeque<Asked>>,
     next_ticket: Cell<u64>,
 }
@@ -29,7 +30,7 @@ impl Places {
         Places {
             ring: ring.clone(),
             all,
-            free: Cell::new(all),
+            free: Cell::new(signed(all)),
             queue: RefCell::default(),
             next_ticket: Cell::default(),
         }
@@ -45,10 +46,10 @@ impl Places {
 
     /// Whether somebody waits for more places than are free.
     pub fn are_short(&self) -> bool {
-        self.queue.borrow().front().is_some_and(|first| first.count > self.free.get())
+        self.queue.borrow().front().is_some_and(|first| signed(first.count) > self.free.get())
     }
 
-    fn give_back(&self, count: usize) {
+    fn give_back(&self, count: isize) {
         self.free.set(self.free.get() + count);
         self.wake_first();
     }
@@ -63,6 +64,7 @@ impl Places {
 }
 
 /// One who waits for places; leaves the queue on drop.
+#[must_use]
 pub struct Waiting<'p> {
     places: &'p Places,
     ticket: u64,
@@ -74,10 +76,10 @@ impl<'p> Waiting<'p> {
         let mut queue = self.places.queue.borrow_mut();
         if let Some(first) = queue.front()
             && first.ticket == self.ticket
-            && let Some(left) = self.places.free.get().checked_sub(first.count)
+            && self.places.free.get() >= signed(first.count)
         {
             let taken = Taken { places: self.places, count: first.count };
-            self.places.free.set(left);
+            self.places.free.set(self.places.free.get() - signed(first.count));
             queue.pop_front();
             drop(queue);
             self.places.wake_first();
@@ -109,22 +111,27 @@ impl Drop for Waiting<'_> {
 }
 
 /// Places that were taken; given back on drop.
+#[must_use]
 pub struct Taken<'p> {
     places: &'p Places,
     count: usize,
 }
 
 impl Taken<'_> {
-    /// Gives back all but `count` of them.
-    pub fn keep(&mut self, count: usize) {
-        let surplus = self.count.saturating_sub(count);
-        self.count -= surplus;
-        self.places.give_back(surplus);
+    /// Has it be so many instead: gives some back, or takes more without waiting, even if that is more than are free.
+    /// Then nobody is served until enough have come back.
+    pub fn resize(&mut self, count: usize) {
+        self.places.give_back(signed(self.count) - signed(count));
+        self.count = count;
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.places.give_back(self.count);
+        self.places.give_back(signed(self.count));
     }
+}
+
+fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
 }

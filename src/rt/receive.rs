@@ -62,7 +62,7 @@ pub(super) struct Socket {
     /// The receive buffer that this turn delivered: id and length.
     pub(super) fresh: Option<(u16, usize)>,
     pub(super) waker: Option<Waker>,
-    /// The bulk receive in flight, if any.
+    /// The receive into a buffer of its own that is in flight, if any.
     pub(super) bulk: Option<Key>,
     /// The watch for the peer's close in flight, if any: for when the inbox is full and nothing is received.
     pub(super) hangup: Option<Key>,

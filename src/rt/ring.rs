@@ -402,7 +402,7 @@ impl Inner {
         })
     }
 
-    /// Receives `count` bytes behind those of `into`, which has the room for it.
+    /// Receives up to `count` bytes behind those of `into`, which has the room for it.
     pub(super) fn start_exact_receive(&mut self, socket: Key, into: Vec<u8>, count: usize) -> Key {
         let fd = self.socket(socket).fd;
         self.start(Loan::Bytes(into), |loan| {
@@ -411,7 +411,7 @@ impl Inner {
                 Loan::Bulk(_) | Loan::Gathered(_) | Loan::Address(_) => &mut [],
             };
             let length = u32::try_from(room.len().min(count)).unwrap_or(u32::MAX);
-            opcode::Recv::new(types::Fd(fd), room.as_mut_ptr().cast(), length).flags(libc::MSG_WAITALL).build()
+            opcode::Recv::new(types::Fd(fd), room.as_mut_ptr().cast(), length).build()
         })
     }
 

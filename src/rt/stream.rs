@@ -1,7 +1,8 @@
 //! Byte streams on the ring.
 //!
 //! Reading is poll-style and keeps no state in the future: a task may poll several streams, or stop polling, without
-//! losing bytes. Sending owns its buffer until the kernel is done with it. One reader and one sender at a time.
+//! losing bytes ([`Stream::receive_exactly`] excepted). Sending owns its buffer until the kernel is done with it. One
+//! reader and one sender at a time.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -140,8 +141,8 @@ impl Stream {
         }
     }
 
-    /// Receives `count` bytes, less than 4 GiB, straight into a buffer, behind what it holds; it comes back with the outcome.
-    /// Who gives this up half-way can receive no more from the stream.
+    /// Receives `count` bytes straight into a buffer, behind what it holds; it comes back with the outcome. Who gives this
+    /// up half-way can receive no more from the stream.
     ///
     /// # Errors
     /// The error that ended the connection, or `UnexpectedEof`.
@@ -285,7 +286,7 @@ impl Drop for Stream {
     }
 }
 
-fn ended(end: End) -> io::Result<usize> {
+pub(super) fn ended(end: End) -> io::Result<usize> {
     match end {
         End::Closed => Ok(0),
         End::Failed(error) => Err(io::Error::from_raw_os_error(error)),

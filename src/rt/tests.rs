@@ -192,14 +192,20 @@ fn places_that_are_not_needed_any_more_serve_the_next() {
         let is_pending =
             async |waiting: &Waiting<'_>| poll_fn(|cx| Poll::Ready(waiting.poll_take(cx).is_pending())).await;
         assert!(is_pending(&waiting).await && places.are_short());
-        first.keep(6);
+        first.resize(6);
         assert!(is_pending(&waiting).await && places.are_short());
-        first.keep(7);
-        assert!(is_pending(&waiting).await, "places come back from nowhere");
-        first.keep(5);
+        first.resize(30);
+        first.resize(5);
         assert!(!places.are_short() && !is_pending(&waiting).await);
+        // A debt has to be paid first.
+        first.resize(12);
+        let small = places.queue_up(1);
+        assert!(is_pending(&small).await && places.are_short());
+        first.resize(10);
+        assert!(is_pending(&small).await);
         drop(first);
-        let _all = poll_fn(|cx| places.queue_up(10).poll_take(cx)).await;
+        let _one = poll_fn(|cx| small.poll_take(cx)).await;
+        let _rest = poll_fn(|cx| places.queue_up(9).poll_take(cx)).await;
     });
 }
 
@@ -273,15 +279,26 @@ fn exact_receives_end_with_the_stream(receives: Receives) {
         {
             let mut receiving = pin!(stream.receive_exactly(Vec::new(), 10));
             // Once for the receive that is armed, once for that of its own.
-            let deadline = Deadline::new(&ring);
-            deadline.set(Duration::from_millis(50));
             poll_fn(|cx| {
                 assert!(receiving.as_mut().poll(cx).is_pending());
-                if deadline.is_reached(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+                if ring.inner().socket(stream.key()).bulk.is_some() { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
             sender.write_all(b"lost").unwrap();
         }
+        assert!(stream.receive(&mut Vec::new()).await.is_err());
+
+        // So is what it had taken before it could start one.
+        let (ours, mut theirs) = pair();
+        let stream = Stream::new(&ring, ours);
+        theirs.write_all(b"first").unwrap();
+        poll_fn(|cx| stream.poll_readable(cx)).await;
+        poll_fn(|cx| {
+            assert!(pin!(stream.receive_exactly(Vec::new(), 10)).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        theirs.write_all(b"second").unwrap();
         assert!(stream.receive(&mut Vec::new()).await.is_err());
     });
 }
@@ -307,6 +324,12 @@ fn a_receive_that_is_given_up_loses_nothing(receives: Receives) {
                 if let Poll::Ready(bulk) = polled {
                     bytes.extend_from_slice(bulk.unwrap().payload());
                 }
+            }
+            if round.is_multiple_of(2) && bytes.len() + 5000 < 300_000 {
+                let (outcome, back) = stream.receive_exactly(bytes, 5000).await;
+                outcome.unwrap();
+                bytes = back;
+                continue;
             }
             poll_fn(|cx| stream.poll_readable(cx)).await;
             if stream.receive(&mut bytes).await.unwrap() == 0 {
