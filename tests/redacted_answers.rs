@@ -100,6 +100,65 @@ fn redacted_answers_in_strange_messages() {
     }
 }
 
+/// The Engine is asked for no coding where its answer has to be read, and for the client's anywhere else (spec 50 C5).
+#[test]
+fn no_coding_is_asked_for_where_answers_are_edited() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&seen);
+    let engine = BrokenEngine::start(move |upstream, _| {
+        while let Some(head) = upstream.request() {
+            *told.lock().unwrap() = head.to_ascii_lowercase();
+            upstream.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+        }
+    });
+    let redacting = Setup::new(1, allow_everything()).redact().start(&engine.socket());
+    let plain = Setup::new(1, allow_everything()).start(&engine.socket());
+    let theirs = "Accept-Encoding: gzip\r\naccept-encoding: br;q=1.0\r\n";
+    for (proxy, path, asked, expected) in [
+        (&redacting, "/v1.45/containers/c/json", theirs, vec!["identity"]),
+        (&redacting, "/containers/%63/json", "", vec!["identity"]),
+        (&redacting, "//containers/./c/json?x", "Accept-Encoding: *\r\n", vec!["identity"]),
+        (&redacting, "/version", theirs, vec!["gzip", "br;q=1.0"]),
+        (&redacting, "/version", "", vec![]),
+        (&plain, "/containers/c/json", theirs, vec!["gzip", "br;q=1.0"]),
+        (&plain, "/containers/c/json", "", vec![]),
+    ] {
+        let answer = proxy.connect().ask(format!("GET {path} HTTP/1.1\r\nHost: d\r\n{asked}\r\n"));
+        assert_eq!(answer.status, 200, "{path}");
+        let head = seen.lock().unwrap().clone();
+        let found: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix("accept-encoding: ")).collect();
+        assert_eq!(found, expected, "{path} {asked}");
+    }
+}
+
+/// Nothing of a rejected answer is in what is said or recorded of it, and the records say why there was none.
+#[test]
+fn a_rejected_answer_is_recorded() {
+    let engine = BrokenEngine::start(move |upstream, _| {
+        while let Some(head) = upstream.request() {
+            let body = if head.contains("good") { "{\"Id\":\"planted\"}" } else { "{\"Config\":\"planted\"}" };
+            let length = body.len();
+            upstream.say(format!("HTTP/1.1 200 OK\r\nX-Planted: 1\r\nContent-Length: {length}\r\n\r\n{body}"));
+        }
+    });
+    let proxy = Setup::new(1, allow_everything()).redact().start(&engine.socket());
+    let good = proxy.connect().ask("GET /containers/good/json HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert_eq!((good.status, good.header("x-planted")), (200, Some("1")));
+    let code = "\"reason_code\":\"upstream_response_rejected_by_policy\"";
+    assert!(!proxy.log().contains(code));
+    let bad = proxy.connect().ask("GET /containers/bad/json HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert_eq!((bad.status, bad.header("x-planted")), (502, None));
+    assert_eq!(bad.text(), "{\"message\":\"upstream Docker response rejected by sockguard policy\"}\n");
+    assert!(eventually(|| proxy.log().lines().any(|line| {
+        line.contains(code)
+            && line.contains("\"level\":\"ERROR\"")
+            && line.contains("\"msg\":\"upstream request failed\"")
+            && line.contains("\"decision\":\"allow\"")
+            && line.contains("unexpected type")
+    })));
+    assert!(!proxy.log().contains("planted"), "{}", proxy.log());
+}
+
 /// The end of the stream ends an answer that nothing else does; its failure does not.
 #[test]
 fn an_answer_whose_connection_fails_is_not_whole() {
