@@ -23,7 +23,7 @@ pub const UNREAD_BODY_DRAIN_MAX_BYTES: u64 = 256 << 10;
 pub const CLOSE_LINGER: Duration = Duration::from_millis(500);
 /// Response-header timeout on quick reads and on the proxy's own lookups (spec 60 §3.8).
 pub const QUICK_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an Engine takes nothing of an upload before the client is watched, who may leave.
+/// How long an Engine takes nothing, neither a connection nor more of an upload, before the client is watched, who may leave.
 pub const STUCK_UPLOAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// Dial timeout of a hijacked request and of the start-up check.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);

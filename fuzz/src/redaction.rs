@@ -67,9 +67,12 @@ pub fn redaction(data: &[u8]) {
             let mut out = Vec::new();
             cuts.apply(answer, &mut out);
             let (mut around, mut left_out) = (Vec::new(), Vec::new());
-            cuts.apply_around(answer, &mut around, 16, |at, range| {
-                left_out.push((at, range));
-                true
+            cuts.apply_around(answer, &mut around, |at, range| {
+                let is_long = range.len() >= 16;
+                if is_long {
+                    left_out.push((at, range));
+                }
+                is_long
             });
             for (at, range) in left_out.into_iter().rev() {
                 around.splice(at..at, answer[range].iter().copied());

@@ -1,6 +1,7 @@
-//! The Engine's answer on its way to the client, piece by piece as it comes.
+//! The Engine's answer on its way to the client, piece by piece as it comes; and for `super::filter`, which has to see it
+//! first, whole.
 //!
-//! Nothing is held back: every receive is sent on at once, and a piece of a chunk is not waited out. A chunked body
+//! What is relayed is not held back: every receive is sent on at once, and a piece of a chunk is not waited out. A chunked body
 //! goes on as the bytes that the strict decoder has accepted. The client is watched, so that the Engine learns at once
 //! when it leaves; an answer that breaks off is broken off, never ended as if it were complete (spec 60 §3.4, §3.5).
 
@@ -43,25 +44,17 @@ struct Passed {
 }
 
 impl Body {
-    fn new(delivery: Delivery) -> Body {
-        let (left, complete) = match delivery.framing {
+    fn relayed(delivery: Delivery) -> Body {
+        let unchunked = delivery.framing == Framing::Chunked && delivery.body == ResponseBody::Close;
+        Body { unchunked, ..Body::new(delivery.framing) }
+    }
+
+    pub(super) fn new(framing: Framing) -> Body {
+        let (left, complete) = match framing {
             Framing::None => (0, true),
             Framing::Length(length) => (length, length == 0),
             Framing::Chunked | Framing::Close => (0, false),
         };
-        Body {
-            framing: delivery.framing,
-            left,
-            decoder: Decoder::default(),
-            unchunked: delivery.framing == Framing::Chunked && delivery.body == ResponseBody::Close,
-            complete,
-        }
-    }
-
-    /// A body that is read without its framing.
-    pub(super) fn unframed(framing: Framing) -> Body {
-        let left = if let Framing::Length(length) = framing { length } else { 0 };
-        let complete = framing == Framing::None;
         Body { framing, left, decoder: Decoder::default(), unchunked: false, complete }
     }
 
@@ -184,7 +177,7 @@ pub(super) async fn relay<T: Transport>(
     delivery: Delivery,
 ) -> After {
     context.deadline.clear();
-    let mut body = Body::new(delivery);
+    let mut body = Body::relayed(delivery);
     match relay_body(context, exchange, &engine, &mut body).await {
         Ok(End::Engine | End::Client) | Err(_) => After::Close,
         Ok(End::Body { clean }) => {
@@ -373,13 +366,7 @@ mod tests {
     use super::*;
 
     fn body(framing: Framing, unchunked: bool) -> Body {
-        Body {
-            framing,
-            left: if let Framing::Length(n) = framing { n } else { 0 },
-            decoder: Decoder::default(),
-            unchunked,
-            complete: false,
-        }
+        Body { unchunked, ..Body::new(framing) }
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) async fn receive<T: Transport>(
     if matches!(framing, Framing::Length(length) if length == exchange.answer.rest().len() as u64) {
         return Ok(Received::WithHead);
     }
-    let mut body = Body::unframed(framing);
+    let mut body = Body::new(framing);
     exchange.scratch.clear();
     loop {
         let Answer { bytes, head_bytes, .. } = &mut exchange.answer;
@@ -165,6 +165,7 @@ async fn prepare<'s, T: Transport>(
         }
         received
     };
+    room.resize(received.capacity() + received.len());
     let edited = edit_at_length(context, exchange, delivery, received)?;
     room.resize(edited.joined.capacity() + edited.received.capacity());
     Ok((edited, room))
@@ -195,12 +196,14 @@ fn edit_at_length<T: Transport>(
     let ranges = cuts.kept(received.len()).map(|range| range.len());
     let in_place: usize = ranges.filter(|bytes| *bytes >= limits::SENT_IN_PLACE_MIN_BYTES).take(Insets::MAX).sum();
     // Both buffers stay until the client has taken its answer; for a little of it that is no bargain.
-    let (in_place, min_bytes) =
-        if in_place >= length / 2 { (in_place, limits::SENT_IN_PLACE_MIN_BYTES) } else { (0, usize::MAX) };
-    let mut joined = long.buffer(exchange.downstream.len() + length - in_place);
+    let is_worth_it = in_place >= length / 2;
+    let joined_bytes = if is_worth_it { length - in_place } else { length };
+    let mut joined = long.buffer(exchange.downstream.len() + joined_bytes);
     joined.extend_from_slice(&exchange.downstream);
     let mut insets = Insets::default();
-    cuts.apply_around(&received, &mut joined, min_bytes, |at, range| insets.push(at, range));
+    cuts.apply_around(&received, &mut joined, |at, range| {
+        is_worth_it && range.len() >= limits::SENT_IN_PLACE_MIN_BYTES && insets.push(at, range)
+    });
     if insets.is_empty() {
         long.keep(std::mem::take(&mut received));
     }

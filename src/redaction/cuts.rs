@@ -92,16 +92,6 @@ impl Cuts {
         self.cuts.push(Cut { start: start as u32, end: end as u32, replacement });
     }
 
-    /// Whether the answer stays as it came.
-    pub fn is_empty(&self) -> bool {
-        self.cuts.is_empty()
-    }
-
-    /// How many ranges are replaced.
-    pub fn len(&self) -> usize {
-        self.cuts.len()
-    }
-
     /// The length in bytes of the edited answer, given that of the received one: the new `Content-Length`.
     pub fn edited_len(&self, received_len: usize) -> usize {
         received_len.saturating_add_signed(self.growth)
@@ -110,7 +100,7 @@ impl Cuts {
     /// Appends the edited answer to `out`, which grows at most once.
     pub fn apply(&self, received: &[u8], out: &mut Vec<u8>) {
         out.reserve(self.edited_len(received.len()));
-        self.apply_around(received, out, usize::MAX, |_, _| false);
+        self.apply_around(received, out, |_, _| false);
     }
 
     /// The ranges of the received answer that stay, in order; some may be empty.
@@ -120,19 +110,18 @@ impl Cuts {
         starts.zip(ends).map(|(start, end)| start..end)
     }
 
-    /// As [`apply`](Self::apply), but without the ranges of `received` that have at least `min_bytes` and that
-    /// `leave_out` accepts. It is asked about each, in order: where in `out` it would begin, and the range.
+    /// As [`apply`](Self::apply), but without the ranges of `received` that `leave_out` accepts. It is asked about each, in
+    /// order: where in `out` it would begin, and the range.
     pub fn apply_around(
         &self,
         received: &[u8],
         out: &mut Vec<u8>,
-        min_bytes: usize,
         mut leave_out: impl FnMut(usize, Range<usize>) -> bool,
     ) {
         let mut start = 0;
         for cut in &self.cuts {
             let end = cut.start as usize;
-            if end.saturating_sub(start) < min_bytes || !leave_out(out.len(), start..end) {
+            if !leave_out(out.len(), start..end) {
                 append(out, received.get(start..).unwrap_or_default(), end.saturating_sub(start));
             }
             let text = cut.replacement.text();
@@ -140,7 +129,7 @@ impl Cuts {
             start = cut.end as usize;
         }
         let rest = received.get(start..).unwrap_or_default();
-        if rest.len() < min_bytes || !leave_out(out.len(), start..received.len()) {
+        if !leave_out(out.len(), start..received.len()) {
             out.extend_from_slice(rest);
         }
     }

@@ -61,9 +61,13 @@ fn edit(matcher: &Matcher, scratch: &mut Scratch, answer: &[u8]) -> Result<Vec<u
     cuts.apply(answer, &mut out);
     assert_eq!(out.len(), cuts.edited_len(answer.len()));
     for min_bytes in [0, 1, 20] {
-        let (mut around, mut left_out) = (Vec::new(), Vec::new());
-        cuts.apply_around(answer, &mut around, min_bytes, |at, range| {
-            assert!(range.len() >= min_bytes);
+        let (mut around, mut left_out, mut last) = (Vec::new(), Vec::new(), (0, 0));
+        cuts.apply_around(answer, &mut around, |at, range| {
+            assert!(at >= last.0 && range.start >= last.1 && range.end <= answer.len());
+            last = (at, range.end);
+            if range.len() < min_bytes {
+                return false;
+            }
             left_out.push((at, range));
             left_out.len() % 3 != 0 || {
                 left_out.pop();

@@ -16,16 +16,15 @@ pub struct ReceiveExactly<'s> {
     /// Not here while the kernel writes to it.
     into: Vec<u8>,
     left: usize,
-    /// An operation is in flight; it is the socket's `bulk`.
-    is_started: bool,
-    /// Bytes were taken from the stream, and are lost if this is given up now.
+    /// Bytes were taken from the stream, or an operation takes some, and they are lost if this is given up now. From then
+    /// on the socket's `bulk` is an operation of this.
     has_taken: bool,
 }
 
 impl<'s> ReceiveExactly<'s> {
     pub(super) fn new(stream: &'s Stream, mut into: Vec<u8>, count: usize) -> ReceiveExactly<'s> {
-        into.reserve_exact(count);
-        ReceiveExactly { stream, into, left: count, is_started: false, has_taken: false }
+        into.reserve(count);
+        ReceiveExactly { stream, into, left: count, has_taken: false }
     }
 
     fn ended(&mut self, outcome: io::Result<()>) -> Poll<(io::Result<()>, Vec<u8>)> {
@@ -36,7 +35,7 @@ impl<'s> ReceiveExactly<'s> {
     /// Takes the buffer back from an operation.
     fn collect(&mut self, ring: &mut Inner, result: i32, loan: Loan) -> io::Result<()> {
         let socket = ring.socket(self.stream.key());
-        (socket.bulk, self.is_started) = (None, false);
+        socket.bulk = None;
         let Loan::Bytes(into) = loan else { return Err(io::ErrorKind::InvalidData.into()) };
         self.into = into;
         match counted(result) {
@@ -63,7 +62,7 @@ impl Future for ReceiveExactly<'_> {
         loop {
             if let Some(operation) = ring.socket(key).bulk {
                 let Some((result, loan)) = ring.collect(operation, cx.waker()) else { return Poll::Pending };
-                if !this.is_started {
+                if !this.has_taken {
                     this.stream.put_aside_bulk(&mut ring, result, loan);
                 } else if let Err(error) = this.collect(&mut ring, result, loan) {
                     return this.ended(Err(error));
@@ -88,7 +87,7 @@ impl Future for ReceiveExactly<'_> {
             }
             let operation = ring.start_exact_receive(key, std::mem::take(&mut this.into), this.left);
             ring.socket(key).bulk = Some(operation);
-            (this.is_started, this.has_taken) = (true, true);
+            this.has_taken = true;
         }
     }
 }
@@ -100,7 +99,7 @@ impl Drop for ReceiveExactly<'_> {
             let socket = ring.socket(self.stream.key());
             // The place in the stream is lost with what it has received.
             socket.ended = Some(End::Failed(libc::ECANCELED));
-            if let Some(operation) = socket.bulk.take_if(|_| self.is_started) {
+            if let Some(operation) = socket.bulk.take() {
                 ring.abandon(operation);
             }
         }

@@ -63,13 +63,8 @@ impl Gathered {
     }
 
     /// How many bytes go out.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.length
-    }
-
-    /// Whether nothing goes out.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     /// The two buffers, for the next use.

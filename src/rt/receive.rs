@@ -96,7 +96,7 @@ impl Socket {
         self.waiting_bytes() < INBOX_MAX_BYTES
     }
 
-    fn waiting_bytes(&self) -> usize {
+    pub(super) fn waiting_bytes(&self) -> usize {
         self.inbox.len() - self.inbox_start + self.fresh.map_or(0, |(_, length)| length)
     }
 

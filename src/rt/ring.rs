@@ -350,26 +350,25 @@ impl Inner {
     }
 
     fn start(&mut self, loan: Loan, build: impl FnOnce(&mut Loan) -> squeue::Entry) -> Key {
+        self.start_silent(loan, None, build)
+    }
+
+    /// As [`Inner::start`]; the result `silent` wakes nobody.
+    fn start_silent(&mut self, loan: Loan, silent: Option<i32>, build: impl FnOnce(&mut Loan) -> squeue::Entry) -> Key {
         let generation = self.next_generation();
-        let slot = self.operations.insert(Operation {
-            generation,
-            loan,
-            result: None,
-            waker: None,
-            silent: None,
-            abandoned: false,
-        });
+        let slot =
+            self.operations.insert(Operation { generation, loan, result: None, waker: None, silent, abandoned: false });
         let key = Key { slot: slot as u32, generation };
         let entry = build(&mut self.operations[slot].loan).user_data(user_data(Kind::Operation, key));
         self.push(&entry);
         key
     }
 
-    /// Sends the loan's bytes, all of them or an error.
-    pub(super) fn start_send(&mut self, fd: RawFd, loan: Loan) -> Key {
+    /// Sends the loan's bytes, all of them or an error; the result `silent` wakes nobody.
+    pub(super) fn start_send(&mut self, fd: RawFd, loan: Loan, silent: Option<i32>) -> Key {
         const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
         // The heap memory behind the loan does not move when the slab of operations grows.
-        self.start(loan, |loan| {
+        self.start_silent(loan, silent, |loan| {
             let bytes = match loan {
                 Loan::Bytes(bytes) => bytes.as_slice(),
                 Loan::Bulk(bulk) => bulk.wire(),
@@ -384,10 +383,10 @@ impl Inner {
         })
     }
 
-    /// Has an operation in flight wake nobody when it ends with `result`; `None`: it wakes however it ends.
-    pub(super) fn silence(&mut self, key: Key, result: Option<i32>) {
+    /// Has a silent operation in flight wake its task after all.
+    pub(super) fn hear(&mut self, key: Key) {
         if let Some(operation) = self.operations.get_mut(key.slot as usize) {
-            operation.silent = result;
+            operation.silent = None;
         }
     }
 

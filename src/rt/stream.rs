@@ -159,7 +159,7 @@ impl Stream {
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut ring = self.ring.inner();
         let socket = ring.socket(self.key);
-        if socket.fresh.is_some() || socket.inbox_start < socket.inbox.len() || socket.ended.is_some() {
+        if socket.waiting_bytes() > 0 || socket.ended.is_some() {
             return Poll::Ready(());
         }
         if let Some(operation) = socket.bulk {
@@ -227,9 +227,7 @@ impl Stream {
 
     /// Whether bytes wait to be received, as of this turn.
     pub fn has_received(&self) -> bool {
-        let mut ring = self.ring.inner();
-        let socket = ring.socket(self.key);
-        socket.fresh.is_some() || socket.inbox_start < socket.inbox.len()
+        self.ring.inner().socket(self.key).waiting_bytes() > 0
     }
 
     /// Watches an idle connection: arms its receive, so that [`Stream::is_closed`] learns of the peer's close.
@@ -243,15 +241,16 @@ impl Stream {
     /// Sends all of `bytes`; the buffer comes back with the outcome.
     pub fn send(&self, bytes: Vec<u8>) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
         let length = bytes.len();
-        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
+        let sending = Sending::new(self, Loan::Bytes(bytes), length);
         async move { sent_bytes(sending.await) }
     }
 
     /// As [`Stream::send`], and success wakes nobody: for a task that waits for what its peer says to these bytes.
     pub fn send_silently(&self, bytes: Vec<u8>) -> SilentSend<'_> {
         let length = bytes.len();
-        let sending = Sending { stream: self, loan: Some(Loan::Bytes(bytes)), operation: None, length };
-        SilentSend { sending, is_silent: true }
+        let mut sending = Sending::new(self, Loan::Bytes(bytes), length);
+        sending.is_silent = true;
+        SilentSend(sending)
     }
 
     /// Sends what [`Bulk::wire`] holds.
@@ -260,14 +259,13 @@ impl Stream {
     /// The error that ended the connection.
     pub async fn send_bulk(&self, bulk: Bulk) -> io::Result<()> {
         let length = bulk.wire().len();
-        Sending { stream: self, loan: Some(Loan::Bulk(bulk)), operation: None, length }.await.0
+        Sending::new(self, Loan::Bulk(bulk), length).await.0
     }
 
     /// Sends all that is gathered; the buffers come back with the outcome, and empty if that is lost.
     pub async fn send_gathered(&self, gathered: Box<Gathered>) -> (io::Result<()>, (Vec<u8>, Vec<u8>)) {
         let length = gathered.len();
-        let loan = Some(Loan::Gathered(gathered));
-        match (Sending { stream: self, loan, operation: None, length }).await {
+        match Sending::new(self, Loan::Gathered(gathered), length).await {
             (outcome, Loan::Gathered(gathered)) => (outcome, gathered.into_buffers()),
             (outcome, Loan::Bytes(_) | Loan::Bulk(_) | Loan::Address(_)) => (outcome, Default::default()),
         }
@@ -298,6 +296,14 @@ struct Sending<'s> {
     loan: Option<Loan>,
     operation: Option<Key>,
     length: usize,
+    /// Success wakes nobody.
+    is_silent: bool,
+}
+
+impl<'s> Sending<'s> {
+    fn new(stream: &'s Stream, loan: Loan, length: usize) -> Sending<'s> {
+        Sending { stream, loan: Some(loan), operation: None, length, is_silent: false }
+    }
 }
 
 impl Future for Sending<'_> {
@@ -309,7 +315,8 @@ impl Future for Sending<'_> {
         let operation = match (self.operation, self.loan.take()) {
             (Some(operation), _) => operation,
             (None, Some(loan)) => {
-                let operation = ring.start_send(stream.fd, loan);
+                let silent = self.is_silent.then(|| i32::try_from(self.length).ok()).flatten();
+                let operation = ring.start_send(stream.fd, loan, silent);
                 self.operation = Some(operation);
                 operation
             }
@@ -334,22 +341,14 @@ impl Drop for Sending<'_> {
 }
 
 /// See [`Stream::send_silently`].
-pub struct SilentSend<'s> {
-    sending: Sending<'s>,
-    is_silent: bool,
-}
+pub struct SilentSend<'s>(Sending<'s>);
 
 impl SilentSend<'_> {
     /// From now on its end wakes the task that polled it last, as that of any other send.
     pub fn be_heard(&mut self) {
-        self.is_silent = false;
-        self.tell();
-    }
-
-    fn tell(&self) {
-        if let Some(operation) = self.sending.operation {
-            let all = i32::try_from(self.sending.length).ok();
-            self.sending.stream.ring.inner().silence(operation, all.filter(|_| self.is_silent));
+        self.0.is_silent = false;
+        if let Some(operation) = self.0.operation {
+            self.0.stream.ring.inner().hear(operation);
         }
     }
 }
@@ -358,12 +357,7 @@ impl Future for SilentSend<'_> {
     type Output = (io::Result<()>, Vec<u8>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let is_new = self.sending.operation.is_none();
-        let polled = Pin::new(&mut self.sending).poll(cx);
-        if is_new {
-            self.tell();
-        }
-        polled.map(sent_bytes)
+        Pin::new(&mut self.0).poll(cx).map(sent_bytes)
     }
 }
 

@@ -52,8 +52,7 @@ pub fn reencode(query: &[u8], out: &mut Vec<u8>) {
 /// Unreadable pairs are dropped, the other ones keep their spelling.
 pub fn replace(query: &[u8], key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     let (start, mut is_written) = (out.len(), false);
-    let readable = |(name, value): &(&[u8], &[u8])| escape::is_well_formed(name) && escape::is_well_formed(value);
-    for pair in raw_pairs(query).filter(readable).map(Some).chain([None]) {
+    for pair in readable_pairs(query).map(Some).chain([None]) {
         let other = pair.filter(|(name, _)| !escape::query_equals(name, key));
         if other.is_none() && is_written {
             continue;
@@ -77,8 +76,7 @@ pub fn replace(query: &[u8], key: &[u8], value: &[u8], out: &mut Vec<u8>) {
 /// The first value of `key`, which is the one that counts for the Engine. Allocates only when the value has escapes.
 #[must_use]
 pub fn first<'query>(query: &'query [u8], key: &[u8]) -> Option<Cow<'query, [u8]>> {
-    raw_pairs(query)
-        .filter(|(name, value)| escape::is_well_formed(name) && escape::is_well_formed(value))
+    readable_pairs(query)
         .find(|(name, _)| escape::query_equals(name, key))
         .and_then(|(_, value)| escape::decode_query(value))
 }
@@ -91,6 +89,11 @@ pub fn engine_bool(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return true };
     let text = text.trim();
     !text.is_empty() && !["0", "no", "false", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Those of [`raw_pairs`] that can be decoded.
+fn readable_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    raw_pairs(query).filter(|(key, value)| escape::is_well_formed(key) && escape::is_well_formed(value))
 }
 
 /// Undecoded keys and values. Empty pairs and pairs with `;` are left out.
