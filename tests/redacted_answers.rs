@@ -232,6 +232,65 @@ fn long_answers_arrive_to_the_byte() {
     }
 }
 
+/// One byte less, just as many, and one more than each bound on the way, in every framing; only what is longer than may be
+/// edited is refused.
+#[test]
+fn answers_at_every_bound_arrive_or_are_refused() {
+    use sockguard::limits::{FILTERED_RESPONSE_MAX_BYTES, SHORT_ANSWER_MAX_BYTES};
+    let answer = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&answer);
+    let engine = BrokenEngine::start(move |upstream, _| {
+        while let Some(head) = upstream.request() {
+            let said = if head.contains("/_ping") { GOOD.into() } else { told.lock().unwrap().clone() };
+            upstream.say(&said);
+            if said.starts_with(b"HTTP/1.1 200 OK\r\n\r\n") {
+                return;
+            }
+        }
+    });
+    let proxy = Setup::new(1, allow_everything()).redact().start(&engine.socket());
+    let document = |bytes: usize, source: &str| {
+        let (before, behind) = (format!(r#"{{"Mounts":[{{"Source":"{source}"}}],"x":""#), r#""}"#);
+        let grown = source.len() - "/planted".len();
+        before.clone() + &"y".repeat(bytes + grown - before.len() - behind.len()) + behind
+    };
+    let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    for bound in
+        [8 << 10, SHORT_ANSWER_MAX_BYTES, 64 << 10, SHORT_ANSWER_MAX_BYTES + (64 << 10), FILTERED_RESPONSE_MAX_BYTES]
+    {
+        for bytes in [bound - 1, bound, bound + 1] {
+            let (received, expected) = (document(bytes, "/planted"), document(bytes, "<redacted>"));
+            let received = received.as_bytes();
+            assert_eq!(received.len(), bytes);
+            let ok = "HTTP/1.1 200 OK\r\n";
+            let chunked = |parts: &[&[u8]]| {
+                let chunks: Vec<u8> = parts.iter().flat_map(|part| chunk(part)).collect();
+                [format!("{ok}Transfer-Encoding: chunked\r\n\r\n").as_bytes(), &chunks, b"0\r\n\r\n"].concat()
+            };
+            for said in [
+                [format!("{ok}Content-Length: {bytes}\r\n\r\n").as_bytes(), received].concat(),
+                [format!("{ok}\r\n").as_bytes(), received].concat(),
+                chunked(&[received]),
+                chunked(&[&received[..bytes / 2], &received[bytes / 2..]]),
+                chunked(&[&received[..bytes - 1], &received[bytes - 1..]]),
+            ] {
+                *answer.lock().unwrap() = said;
+                let mut client = proxy.connect();
+                let got = client.ask("GET /containers/c/json HTTP/1.1\r\nHost: d\r\n\r\n");
+                assert!(!got.head.contains("planted") && memchr::memmem::find(&got.body, b"planted").is_none());
+                if bytes > FILTERED_RESPONSE_MAX_BYTES {
+                    assert_eq!(got.status, 502, "{bytes}");
+                } else {
+                    assert_eq!(got.status, 200, "{bytes}");
+                    assert_eq!(got.header("content-length"), Some(expected.len().to_string().as_str()));
+                    assert!(got.body == expected.as_bytes(), "{bytes}");
+                }
+                assert_eq!(proxy.connect().ask(PING).text(), "OK");
+            }
+        }
+    }
+}
+
 /// Long answers are few at a time: who gives up waiting for a place is let go, and those who need none are served, short
 /// answers that come slowly included.
 #[test]
